@@ -1,0 +1,81 @@
+/// A bipartite graph of items and collections: which items people put into which collections.
+///
+/// Both directions are kept as compressed sparse rows. The targets of a row are ascending and distinct; `weights` and `times`
+/// are parallel to the targets of their direction. A value is immutable and may be shared by any number of threads; its
+/// arrays live in memory or in mapped files (``StoredArray``).
+public struct Graph: Sendable {
+    /// One direction: for each row its targets, with what is known of each edge.
+    public struct Adjacency: Sendable {
+        /// Row `r` has the targets `offsets[r] ..< offsets[r + 1]`; `offsets.count` is rows + 1. int64: the paper's graph has 18 billion edges.
+        public let offsets: StoredArray<Int64>
+        /// Ascending and distinct within a row.
+        public let targets: StoredArray<UInt32>
+        /// How often (or how strongly) each edge was seen; `nil` when every weight is 1.
+        public let weights: StoredArray<Float>?
+        /// Seconds since 1970 of each edge, ``Graph/unknownTime`` where unknown; `nil` when no edge has a time.
+        public let times: StoredArray<Int64>?
+
+        public init(
+            offsets: StoredArray<Int64>, targets: StoredArray<UInt32>, weights: StoredArray<Float>? = nil, times: StoredArray<Int64>? = nil
+        ) {
+            self.offsets = offsets
+            self.targets = targets
+            self.weights = weights
+            self.times = times
+        }
+
+        public var rowCount: Int { Swift.max(0, offsets.count - 1) }
+
+        /// The positions of a row's targets. On unverified files this is where damage is caught: the range always lies inside `targets`.
+        public func range(of row: Int) -> Range<Int> {
+            let end = Swift.min(Swift.max(Int(offsets[row + 1]), 0), targets.count)
+            let start = Swift.min(Swift.max(Int(offsets[row]), 0), end)
+            return start..<end
+        }
+
+        public func degree(of row: Int) -> Int { range(of: row).count }
+    }
+
+    /// The time of an edge that has none.
+    public static let unknownTime = Int64.min
+
+    /// Item -> its collections.
+    public let items: Adjacency
+    /// Collection -> its items.
+    public let collections: Adjacency
+
+    public init(items: Adjacency, collections: Adjacency) {
+        self.items = items
+        self.collections = collections
+    }
+
+    public var itemCount: Int { items.rowCount }
+    public var collectionCount: Int { collections.rowCount }
+    public var edgeCount: Int { items.targets.count }
+
+    /// The number of collections that an item is in.
+    public func degree(of item: ItemID) -> Int { items.degree(of: Int(item.row)) }
+    /// The number of items in a collection.
+    public func degree(of collection: CollectionID) -> Int { collections.degree(of: Int(collection.row)) }
+
+    /// The collections that an item is in, ascending.
+    public func collections(of item: ItemID) -> [CollectionID] {
+        items.targets[items.range(of: Int(item.row))].map { CollectionID(row: $0) }
+    }
+
+    /// The items of a collection, ascending.
+    public func items(of collection: CollectionID) -> [ItemID] {
+        collections.targets[collections.range(of: Int(collection.row))].map { ItemID(row: $0) }
+    }
+
+    /// Whether `item` is in `collection`. - Complexity: O(log degree)
+    public func contains(_ item: ItemID, in collection: CollectionID) -> Bool {
+        let range = items.range(of: Int(item.row))
+        var low = range.lowerBound, high = range.upperBound
+        while low < high {
+            let middle = (low + high) / 2
+            if items.targets[middle] < collection.row { low = middle + 1 } else { high = middle }
+        }
+        return low < range.upperBound && items.targets[low] == collection.row
+    }
+}

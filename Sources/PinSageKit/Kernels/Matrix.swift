@@ -1,0 +1,36 @@
+/// A dense, row-major, contiguous matrix of `Float`; row `r` is `values[r * columns ..< (r + 1) * columns]`.
+public struct Matrix: Sendable, Equatable {
+    public private(set) var rows: Int
+    public private(set) var columns: Int
+    /// All elements, row after row; `values.count == rows * columns`.
+    public var values: [Float] {
+        didSet { precondition(values.count == rows * columns, "a matrix keeps its element count: \(values.count) is not \(rows) x \(columns)") }
+    }
+
+    /// A matrix of zeros.
+    public init(rows: Int, columns: Int) {
+        precondition(rows >= 0 && columns >= 0, "a matrix of \(rows) x \(columns)")
+        self.rows = rows
+        self.columns = columns
+        values = Array(repeating: 0, count: rows * columns)
+    }
+
+    /// - Parameter values: all elements, row after row.
+    public init(rows: Int, columns: Int, values: [Float]) {
+        precondition(values.count == rows * columns, "\(values.count) values for \(rows) x \(columns)")
+        self.rows = rows
+        self.columns = columns
+        self.values = values
+    }
+
+    /// Element access. - Complexity: O(1)
+    public subscript(row: Int, column: Int) -> Float {
+        get { values[row * columns + column] }
+        set { values[row * columns + column] = newValue }
+    }
+
+    /// A copy of one row.
+    public func row(_ row: Int) -> [Float] {
+        Array(values[row * columns..<(row + 1) * columns])
+    }
+}

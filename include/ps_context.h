@@ -1,0 +1,37 @@
+#ifndef PS_CONTEXT_H
+#define PS_CONTEXT_H
+#include <stdint.h>
+#include "ps_status.h"
+
+/// Instruction sets with leaves of their own. Values are part of the ABI.
+typedef enum ps_isa {
+    PS_ISA_SCALAR = 0,
+    PS_ISA_AVX2 = 1,    ///< AVX2 + FMA + F16C
+    PS_ISA_AVX512 = 2,  ///< AVX-512 F/BW/VL/DQ; VNNI and BF16 are used where present
+    PS_ISA_NEON = 3,
+} ps_isa;
+
+/// Everything a kernel may know besides its arguments: immutable after ps_context_make, so any number of threads share one.
+typedef struct ps_context {
+    const void *leaves;  ///< the leaf table of `isa` (internal/ps_table.h)
+    ps_isa isa;
+    int32_t threads;  ///< most threads a kernel uses, OpenMP and BLAS alike; at least 1
+} ps_context;
+
+/// The best instruction set that this processor and operating system can run.
+ps_isa ps_isa_detect(void);
+/// 1 when `isa` can run here, 0 otherwise.
+int32_t ps_isa_supported(ps_isa isa);
+const char *ps_isa_name(ps_isa isa);
+
+/// Fills `context`. Errors: UNSUPPORTED_ISA (never degrades silently), BAD_PARAMETER when threads < 1, NULL_POINTER.
+ps_status ps_context_make(ps_isa isa, int32_t threads, ps_context *context);
+
+/// How many threads really ran a parallel region under this context (a build against the wrong OpenMP runtime is silently serial).
+int32_t ps_context_probe_threads(const ps_context *context);
+
+/// The kernel set that OpenBLAS chose when it was loaded, e.g. "SkylakeX", and its build description.
+const char *ps_blas_core_name(void);
+const char *ps_blas_configuration(void);
+
+#endif

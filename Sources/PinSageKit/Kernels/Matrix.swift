@@ -3,9 +3,7 @@ public struct Matrix: Sendable, Equatable {
     public private(set) var rows: Int
     public private(set) var columns: Int
     /// All elements, row after row; `values.count == rows * columns`.
-    public var values: [Float] {
-        didSet { precondition(values.count == rows * columns, "a matrix keeps its element count: \(values.count) is not \(rows) x \(columns)") }
-    }
+    public internal(set) var values: [Float]
 
     /// A matrix of zeros.
     public init(rows: Int, columns: Int) {
@@ -33,4 +31,26 @@ public struct Matrix: Sendable, Equatable {
     public func row(_ row: Int) -> [Float] {
         Array(values[row * columns..<(row + 1) * columns])
     }
+
+    /// Changes the shape and keeps the allocation, so that buffers of successive minibatches do not go back to the allocator.
+    /// The elements are unspecified afterwards.
+    public mutating func reshape(rows: Int, columns: Int) {
+        precondition(rows >= 0 && columns >= 0, "a matrix of \(rows) x \(columns)")
+        let count = rows * columns
+        if values.count > count {
+            values.removeLast(values.count - count)
+        } else if values.count < count {
+            values.append(contentsOf: repeatElement(0, count: count - values.count))
+        }
+        self.rows = rows
+        self.columns = columns
+    }
+
+    /// Sets every element.
+    public mutating func fill(_ value: Float) {
+        for index in values.indices { values[index] = value }
+    }
+
+    /// The shape as errors print it, e.g. "3 x 4".
+    public var shape: String { "\(rows) x \(columns)" }
 }

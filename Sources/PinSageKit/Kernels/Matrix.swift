@@ -51,6 +51,11 @@ public struct Matrix: Sendable, Equatable {
         for index in values.indices { values[index] = value }
     }
 
+    /// Sets some columns of some rows to 0.
+    public mutating func clear(rows: [Int], columns range: Range<Int>) {
+        for row in rows { for column in range { self[row, column] = 0 } }
+    }
+
     /// The shape as errors print it, e.g. "3 x 4".
     public var shape: String { "\(rows) x \(columns)" }
 }

@@ -1,0 +1,116 @@
+/// The strings by which people know items or collections, and the way from a string to its row and back.
+///
+/// Three arrays, in memory or mapped: the UTF-8 bytes of all strings one after the other, int64 offsets into them, and a hash table of
+/// rows. Opening them builds nothing.
+///
+/// Table: `capacity` slots of uint32, 0 = empty, otherwise row + 1; a string's search starts at slot `high word of (hash * capacity)` and
+/// goes on to the next slot, around the end, until an empty one. See ``hash(_:)``. On damaged files a search ends after one round,
+/// and a row is believed only after its bytes were compared.
+public struct Identifiers: Sendable {
+    let bytes: StoredArray<UInt8>
+    let offsets: StoredArray<Int64>
+    let table: StoredArray<UInt32>
+
+    /// The number of rows.
+    public var count: Int { offsets.count - 1 }
+
+    /// Rows in the order of `strings`. Where one repeats, ``row(of:)`` answers with its first row.
+    public init(_ strings: some Sequence<String>) {
+        var interner = IdentifierInterner(keepsDuplicates: true)
+        for string in strings { _ = interner.add(string) }
+        self = interner.identifiers()
+    }
+
+    init(bytes: StoredArray<UInt8>, offsets: StoredArray<Int64>, table: StoredArray<UInt32>) {
+        self.bytes = bytes
+        self.offsets = offsets
+        self.table = table
+    }
+
+    /// Opens the arrays `PREFIX.bytes`, `PREFIX.offsets` and `PREFIX.table` of an artifact.
+    ///
+    /// - Complexity: O(1)
+    public static func open(_ artifact: Artifact, prefix: String) throws -> Identifiers {
+        let bytes = try artifact.vector(prefix + ".bytes", as: UInt8.self)
+        let offsets = try artifact.vector(prefix + ".offsets", as: Int64.self)
+        let table = try artifact.vector(prefix + ".table", as: UInt32.self)
+        guard let last = offsets.last, last == Int64(bytes.count), offsets.first == 0 else {
+            throw DataError("expected offsets from 0 to \(bytes.count)", file: try artifact.path(of: prefix + ".offsets"))
+        }
+        guard table.count >= offsets.count else {
+            throw DataError("expected more than \(offsets.count - 1) slots, found \(table.count)", file: try artifact.path(of: prefix + ".table"))
+        }
+        return Identifiers(bytes: bytes, offsets: offsets, table: table)
+    }
+
+    /// Writes the arrays that ``open(_:prefix:)`` opens.
+    public func write(into writer: inout ArtifactWriter, prefix: String) throws {
+        try writer.write(prefix + ".bytes", bytes)
+        try writer.write(prefix + ".offsets", offsets)
+        try writer.write(prefix + ".table", table)
+    }
+
+    /// Where the bytes of a row are; always inside `bytes`.
+    @inline(__always)
+    private func range(of row: Int) -> Range<Int> {
+        let end = Int(clamping: min(max(offsets[row + 1], 0), Int64(bytes.count)))
+        return Int(clamping: min(max(offsets[row], 0), Int64(end)))..<end
+    }
+
+    /// The string of a row. - Complexity: O(length)
+    public subscript(row: Int) -> String {
+        let range = range(of: row)
+        return unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0[range], as: UTF8.self) }
+    }
+
+    /// The row of a string, or `nil`. - Complexity: O(length) expected
+    public func row(of string: String) -> Int? {
+        var string = string
+        return string.withUTF8 { unsafe row(ofUTF8: $0) }
+    }
+
+    /// The row of a string given as its UTF-8 bytes, or `nil`.
+    func row(ofUTF8 key: UnsafeBufferPointer<UInt8>) -> Int? {
+        let hash = unsafe Identifiers.hash(key)
+        var slot = Int(hash.multipliedFullWidth(by: UInt64(table.count)).high)
+        for _ in 0..<table.count {
+            let entry = table[slot]
+            if entry == 0 { return nil }
+            let row = Int(entry) - 1
+            if row < count {
+                let range = range(of: row)
+                if range.count == key.count, unsafe bytes.withUnsafeBufferPointer({ unsafe $0[range].elementsEqual(key) }) { return row }
+            }
+            slot += 1
+            if slot == table.count { slot = 0 }
+        }
+        return nil
+    }
+
+    /// The hash function of the table, part of the file format: eight bytes a step, each step a 64 x 64 bit multiplication whose halves
+    /// are combined. Not meant to withstand an attacker who picks colliding strings.
+    @inline(__always)
+    static func hash(_ key: UnsafeBufferPointer<UInt8>) -> UInt64 {
+        func mixed(_ value: UInt64, _ factor: UInt64) -> UInt64 {
+            let product = value.multipliedFullWidth(by: factor)
+            return product.high ^ product.low
+        }
+        let raw = UnsafeRawBufferPointer(key)
+        var state = 0x9e37_79b9_7f4a_7c15 ^ UInt64(truncatingIfNeeded: raw.count)
+        var position = 0
+        while position &+ 8 <= raw.count {
+            let word = unsafe UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+            state = mixed(state ^ word, 0xd6e8_feb8_6659_fd93) &+ 0x8ebc_6af0_9c88_c6e3
+            position &+= 8
+        }
+        var rest: UInt64 = 0
+        var shift: UInt64 = 0
+        while position < raw.count {
+            rest |= unsafe UInt64(raw[position]) &<< shift
+            shift &+= 8
+            position &+= 1
+        }
+        state = mixed(state ^ rest, 0xd6e8_feb8_6659_fd93) &+ 0x8ebc_6af0_9c88_c6e3
+        return mixed(state, 0xa076_1d64_78bd_642f)
+    }
+}

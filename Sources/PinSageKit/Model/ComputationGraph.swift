@@ -101,17 +101,12 @@ public final class ComputationGraphBuilder {
             lists.targets.reserveCapacity((roots.count + plain.count) * limit)
             lists.weights.reserveCapacity((roots.count + plain.count) * limit)
             for source in [rootNeighborhoods, plainNeighborhoods] {
-                for row in 0..<source.rowCount {
-                    let full = source.range(of: row)
-                    let kept = full.prefix(limit)
-                    // Fewer than were drawn: the weights are normalised again over what is kept.
-                    let total = kept.count == full.count ? 1 : kept.reduce(Float(0)) { $0 + source.weights[$1] }
-                    for position in kept {
-                        lists.targets.append(index(source.items[position]))
-                        lists.weights.append(total > 0 ? source.weights[position] / total : 0)
-                    }
+                let kept = source.prefix(limit)
+                for row in 0..<kept.count {
+                    for position in kept.range(of: row) { lists.targets.append(index(kept.items[position])) }
                     lists.offsets.append(Int64(lists.targets.count))
                 }
+                lists.weights += kept.weights
             }
             for item in below { localRow[Int(item)] = -1 }
             let isPrefix = selfRows.enumerated().allSatisfy { $0.element == Int64($0.offset) }

@@ -10,7 +10,7 @@ final class HardNegativeMiner: Sendable {
     init(ranker: PersonalizedPageRankRanker, ranks: Range<Int>, seed: UInt64) {
         self.ranker = ranker
         self.ranks = ranks
-        random = CounterRandom(seed: seed ^ 0x6861_7264)
+        random = CounterRandom(seed: seed, round: 0x6861_7264)
     }
 
     /// The paper's ranks where the catalogue is large, else the same share of it that 2000..5000 is of 100,000 items.
@@ -26,7 +26,8 @@ final class HardNegativeMiner: Sendable {
         return ranked.enumerated().map { index, items in
             guard !items.isEmpty else { return [] }
             return (0..<count).map { draw in
-                items[Int(random.below(UInt64(items.count), UInt64(step), UInt64(index), UInt64(draw)))]
+                let word = random.word(item: UInt64(step), walk: index, step: draw)
+                return items[Int(CounterRandom.draw(below: UInt64(items.count), from: word).value)]
             }
         }
     }

@@ -12,16 +12,15 @@ final class MinibatchProducer {
     /// - Parameters:
     ///   - turns: taken for each minibatch; see ``ThreadTurns``.
     ///   - capacity: how many minibatches may wait. Each holds its gathered features.
-    init(source: sending MinibatchSource, steps: Range<Int>, turns: ThreadTurns, capacity: Int = 2) {
+    init(source: MinibatchSource, steps: Range<Int>, turns: ThreadTurns, capacity: Int = 2) {
         let queue = BoundedQueue<Minibatch>(capacity: capacity)
         self.queue = queue
         let ended = ended
-        nonisolated(unsafe) let source = source
         let thread = Thread {
             defer { ended.signal() }
             do {
                 for step in steps {
-                    let minibatch = try unsafe turns.take { try unsafe source.minibatch(step: step) }
+                    let minibatch = try turns.take { try source.minibatch(step: step) }
                     guard queue.append(minibatch) else { return }
                 }
                 queue.finish()

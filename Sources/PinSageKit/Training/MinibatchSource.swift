@@ -1,7 +1,7 @@
 /// Makes the minibatch of any step: a pure function of the data, the seed and the step, on any thread count.
 ///
-/// Not thread-safe (it keeps re-indexing tables); the producer owns it.
-final class MinibatchSource {
+/// `@unchecked Sendable`: it keeps re-indexing tables, but after `init` only the producer's thread calls it, one step after the other.
+final class MinibatchSource: @unchecked Sendable {
     private let graph: Graph
     private let features: FeatureMatrix
     private let configuration: TrainingConfiguration
@@ -33,15 +33,25 @@ final class MinibatchSource {
         self.idWidth = idWidth
         self.kernels = kernels
         curriculum = Curriculum(most: hardNegatives == nil ? 0 : configuration.hardNegatives)
-        random = CounterRandom(seed: configuration.seed)
+        random = CounterRandom(seed: configuration.seed, round: 0x6D69_6E69)
         builder = ComputationGraphBuilder(
             sampler: sampler, itemCount: graph.itemCount, neighborsPerLayer: neighborsPerLayer, threads: kernels.threads)
         stepsPerEpoch = (pairSource.count + configuration.batchSize - 1) / configuration.batchSize
         producesPairs = (0..<graph.collectionCount).map { pairSource.producesPairs(CollectionID($0)) }
     }
 
-    /// Streams of random numbers, one per purpose, so that no two draws share a counter.
-    private enum Stream: UInt64 { case negative = 0x6E65_6761, hiding = 0x6869_6465, newItem = 0x6E65_7769 }
+    /// What a random number is for; each purpose draws from a stream of its own.
+    private enum Purpose: Int { case negative, hiding, newItem }
+
+    /// 64 random bits for draw `index` of a step.
+    private func word(_ purpose: Purpose, step: Int, index: Int) -> UInt64 {
+        random.word(item: UInt64(step), walk: purpose.rawValue, step: index)
+    }
+
+    /// A uniform number in 0 ..< 1.
+    private func uniform(_ purpose: Purpose, step: Int, index: Int) -> Float {
+        Float(word(purpose, step: step, index: index) >> 40) * 0x1p-24
+    }
 
     /// The minibatch of a step, counted from 0 over all epochs.
     func minibatch(step: Int) throws -> Minibatch {
@@ -62,12 +72,12 @@ final class MinibatchSource {
         for (index, pair) in pairs.enumerated() {
             let hidden = hiddenCollections(of: pair, index: index, step: step)
             let hiding = hidden.isEmpty ? Root.Hiding.nothing : .edges(item: pair.positive, collections: hidden)
-            let isNew = random.uniform(Stream.newItem.rawValue, UInt64(step), UInt64(index)) < configuration.newItemShare
+            let isNew = uniform(.newItem, step: step, index: index) < configuration.newItemShare
             layout.queries.append(row(of: Root(item: pair.query, hiding: hiding)))
             layout.positives.append(row(of: Root(item: pair.positive, hiding: isNew ? .everything : hiding)))
         }
         let negatives = (0..<configuration.negatives).map { index in
-            ItemID(Int(random.below(UInt64(graph.itemCount), Stream.negative.rawValue, UInt64(step), UInt64(index))))
+            ItemID(Int(CounterRandom.draw(below: UInt64(self.graph.itemCount), from: word(.negative, step: step, index: index)).value))
         }
         layout.negatives = negatives.map { row(of: Root(item: $0)) }
         let hardPerPair = curriculum.hardNegatives(inEpoch: epoch)
@@ -122,7 +132,7 @@ final class MinibatchSource {
     /// share, so that what was derived from the label's edge (a list that contains the section) goes too.
     private func hiddenCollections(of pair: PositivePair, index: Int, step: Int) -> [CollectionID] {
         guard configuration.hidesPositiveEdges else { return [] }
-        if random.uniform(Stream.hiding.rawValue, UInt64(step), UInt64(index)) < configuration.hidesAllSharedEdges {
+        if uniform(.hiding, step: step, index: index) < configuration.hidesAllSharedEdges {
             return graph.sharedCollections(of: pair.query, and: pair.positive)
         }
         return [pair.collection]

@@ -42,7 +42,7 @@ struct PairLoss {
         try kernels.gather(z, rows: layout.negatives, into: &negatives)
 
         var shared = Matrix(rows: 0, columns: 0)
-        try kernels.product(queries, negatives, transposed: true, into: &shared)
+        try kernels.product(queries, transposed: false, negatives, transposed: true, into: &shared)
         for (pair, negative) in layout.excluded { shared[Int(pair), Int(negative)] = -.infinity }
         var scores = Kernels.PairScores(
             positive: try kernels.rowDots(queries, positives), shared: shared, hardOffsets: layout.hardOffsets,

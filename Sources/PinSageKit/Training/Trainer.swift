@@ -137,7 +137,7 @@ public final class Trainer {
         return state
     }
 
-    private func makeSource() throws -> MinibatchSource {
+    func makeSource() throws -> MinibatchSource {
         let pairSource = PositivePairSource(graph: graph, configuration: configuration.pairs)
         guard pairSource.count > 0 else {
             throw TrainingError.tooFewPairs(
@@ -149,7 +149,7 @@ public final class Trainer {
             ? HardNegativeMiner(ranker: PersonalizedPageRankRanker(graph: graph, seed: configuration.seed), ranks: ranks, seed: configuration.seed)
             : nil
         return MinibatchSource(
-            graph: graph, features: features, sampler: NeighborhoodSampler(graph: graph, configuration: walks, seed: configuration.seed),
+            graph: graph, features: features, sampler: try NeighborhoodSampler(graph: graph, configuration: walks, seed: configuration.seed),
             neighborsPerLayer: neighborsPerLayer, pairSource: pairSource, hardNegatives: miner, idWidth: model.idWidth,
             configuration: configuration, kernels: kernels)
     }

@@ -79,7 +79,7 @@ public enum IdentifierFile {
 }
 
 /// Writes a text file into a temporary sibling and renames it.
-enum TextFile {
+extension TextFile {
     static func write(to path: String, _ body: (OutputFile) throws -> Void) throws {
         let temporary = "\(FileSystem.directory(of: path))/.\(FileSystem.name(of: path)).partial-\(processIdentifier)"
         try FileSystem.remove(temporary)

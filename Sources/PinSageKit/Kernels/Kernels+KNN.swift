@@ -1,0 +1,67 @@
+internal import CKernels
+
+extension Kernels {
+    /// Exact top-k by dot product; R = min(k, N) results per query, by score descending, equal scores by lower row first.
+    ///
+    /// Shapes: queries (Q,E); rows (N,E) flat; ids and scores (Q * R).
+    public func topK(
+        queries: Matrix, rows: StoredArray<Float>, k: Int
+    ) throws(KernelError) -> (ids: [Int64], scores: [Float]) {
+        let width = queries.columns
+        guard width > 0, rows.count % width == 0 else {
+            throw .shapeMismatch("topK: queries \(queries.shape) against \(rows.count) values")
+        }
+        let count = rows.count / width
+        let results = min(k, count)
+        var ids = [Int64](repeating: 0, count: queries.rows * results)
+        var scores = [Float](repeating: 0, count: queries.rows * results)
+        try unsafe withContext { context throws(KernelError) in
+            var bytes: Int64 = 0
+            try unsafe KernelError.check(
+                ps_knn_topk_workspace_bytes(context, Int64(count), Int64(width), Int64(queries.rows), Int64(k), &bytes), "knn_topk_workspace")
+            var workspace = [UInt8](repeating: 0, count: Int(bytes))
+            let status = unsafe rows.withUnsafeBufferPointer { rows in
+                unsafe ps_knn_topk_f32(
+                    context, queries.values, rows.baseAddress, Int64(count), Int64(width), Int64(queries.rows), Int64(k), &ids, &scores,
+                    &workspace, bytes)
+            }
+            try KernelError.check(status, "knn_topk")
+        }
+        return (ids, scores)
+    }
+
+    /// Products of queries with the rows of a flat table: out[q,n] = queries[q,:] . rows[first + n,:] for `count` rows from `first`.
+    public func scores(
+        queries: Matrix, rows: StoredArray<Float>, first: Int, count: Int, into out: inout Matrix
+    ) throws(KernelError) {
+        let width = queries.columns
+        guard width > 0, first >= 0, count >= 0, (first + count) * width <= rows.count else {
+            throw .shapeMismatch("scores: queries \(queries.shape) against rows \(first)..<\(first + count) of \(rows.count) values")
+        }
+        out.reshape(rows: queries.rows, columns: count)
+        try unsafe withContext { context throws(KernelError) in
+            let status = unsafe rows.withUnsafeBufferPointer { rows in
+                unsafe ps_matmul_f32(
+                    context, queries.values, Int64(width), 0, rows.baseAddress.map { unsafe $0 + first * width }, Int64(width), 1,
+                    Int64(queries.rows), Int64(count), Int64(width), 1, 0, &out.values, Int64(count))
+            }
+            try KernelError.check(status, "matmul")
+        }
+    }
+
+    /// For each row of scores how many lie above and exactly at its threshold. Shapes: scores (Q,N); thresholds, above, equal (Q).
+    public func countAbove(scores: Matrix, thresholds: [Float]) throws(KernelError) -> (above: [Int64], equal: [Int64]) {
+        guard thresholds.count == scores.rows else {
+            throw .shapeMismatch("countAbove: scores \(scores.shape), \(thresholds.count) thresholds")
+        }
+        var above = [Int64](repeating: 0, count: scores.rows)
+        var equal = above
+        try unsafe withContext { context throws(KernelError) in
+            try unsafe KernelError.check(
+                ps_knn_count_above_f32(
+                    context, scores.values, Int64(scores.columns), thresholds, Int64(scores.rows), Int64(scores.columns), &above, &equal),
+                "knn_count_above")
+        }
+        return (above, equal)
+    }
+}

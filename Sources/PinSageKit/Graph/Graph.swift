@@ -79,3 +79,37 @@ public struct Graph: Sendable {
         return low < range.upperBound && items.targets[low] == collection.row
     }
 }
+
+extension Graph {
+    /// The collections that two items share, ascending. - Complexity: O(sum of both degrees)
+    public func sharedCollections(of first: ItemID, and second: ItemID) -> [CollectionID] {
+        var shared: [CollectionID] = []
+        forEachSharedCollection(first, second) { collection in
+            shared.append(collection)
+            return true
+        }
+        return shared
+    }
+
+    /// Whether two items share a collection that satisfies `predicate`.
+    public func shareCollection(_ first: ItemID, _ second: ItemID, where predicate: (CollectionID) -> Bool = { _ in true }) -> Bool {
+        var found = false
+        forEachSharedCollection(first, second) { collection in
+            found = predicate(collection)
+            return !found
+        }
+        return found
+    }
+
+    /// Merges two ascending lists of collections; `body` returns whether to go on.
+    private func forEachSharedCollection(_ first: ItemID, _ second: ItemID, _ body: (CollectionID) -> Bool) {
+        let left = items.range(of: Int(first.row)), right = items.range(of: Int(second.row))
+        var a = left.lowerBound, b = right.lowerBound
+        while a < left.upperBound, b < right.upperBound {
+            let x = items.targets[a], y = items.targets[b]
+            if x == y, !body(CollectionID(row: x)) { return }
+            if x <= y { a += 1 }
+            if y <= x { b += 1 }
+        }
+    }
+}

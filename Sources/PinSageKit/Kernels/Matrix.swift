@@ -51,6 +51,33 @@ public struct Matrix: Sendable, Equatable {
         for index in values.indices { values[index] = value }
     }
 
+    /// Sets some columns of some rows to 0.
+    public mutating func clear(rows: [Int], columns range: Range<Int>) {
+        for row in rows { for column in range { self[row, column] = 0 } }
+    }
+
+    /// A copy of some rows.
+    public func rows(_ range: Range<Int>) -> Matrix {
+        Matrix(rows: range.count, columns: columns, values: Array(values[range.lowerBound * columns..<range.upperBound * columns]))
+    }
+
+    /// Overwrites the rows from `first` with those of a matrix of the same width.
+    public mutating func replaceRows(from first: Int, with other: Matrix) {
+        precondition(other.columns == columns && first >= 0 && first + other.rows <= rows, "\(other.shape) rows at \(first) of \(shape)")
+        values.replaceSubrange(first * columns..<(first + other.rows) * columns, with: other.values)
+    }
+
+    /// The same rows with columns of zeros appended.
+    public func widened(to width: Int) -> Matrix {
+        precondition(width >= columns, "\(width) columns from \(columns)")
+        if width == columns { return self }
+        var wide = Matrix(rows: rows, columns: width)
+        for row in 0..<rows {
+            wide.values.replaceSubrange(row * width..<row * width + columns, with: values[row * columns..<(row + 1) * columns])
+        }
+        return wide
+    }
+
     /// The shape as errors print it, e.g. "3 x 4".
     public var shape: String { "\(rows) x \(columns)" }
 }

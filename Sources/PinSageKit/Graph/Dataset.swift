@@ -1,0 +1,135 @@
+/// A graph, the names of its items and collections, and dense features of the items: what models are trained on.
+///
+/// On disk it is an artifact of kind "dataset" (docs/formats.md), mapped and not copied; the descriptions of the items are beside it in
+/// `catalog.sqlite`, which PinSageCatalog reads.
+public struct Dataset: Sendable {
+    /// Where it was opened; `nil` for one in memory.
+    public let path: String?
+    public let graph: Graph
+    public let items: Identifiers
+    public let collections: Identifiers
+    /// In ascending order of their names.
+    public let features: [FeatureTable]
+    /// The artifact's metadata; empty for a dataset in memory.
+    public let metadata: [String: JSONValue]
+
+    public static let kind = "dataset"
+    /// The name of the catalog's file inside a dataset.
+    public static let catalogFile = "catalog.sqlite"
+
+    /// A dataset in memory.
+    public init(graph: Graph, items: Identifiers, collections: Identifiers, features: [FeatureTable] = []) {
+        self.init(path: nil, graph: graph, items: items, collections: collections, features: features, metadata: [:])
+    }
+
+    private init(
+        path: String?, graph: Graph, items: Identifiers, collections: Identifiers, features: [FeatureTable], metadata: [String: JSONValue]
+    ) {
+        precondition(graph.itemCount == items.count, "\(graph.itemCount) items in the graph, \(items.count) identifiers")
+        precondition(graph.collectionCount == collections.count, "\(graph.collectionCount) collections in the graph, \(collections.count) identifiers")
+        precondition(features.allSatisfy { $0.rows == items.count }, "feature tables with other than \(items.count) rows")
+        self.path = path
+        self.graph = graph
+        self.items = items
+        self.collections = collections
+        self.features = features.sorted { $0.name < $1.name }
+        self.metadata = metadata
+    }
+
+    /// Whether any edge has a time.
+    public var hasTimes: Bool { graph.collections.times != nil }
+
+    /// The features of this name.
+    public func features(named name: String) -> FeatureTable? { features.first { $0.name == name } }
+
+    /// The path of the catalog, when the dataset has one.
+    public var catalogPath: String? {
+        guard let path, FileSystem.kind(of: path + "/" + Dataset.catalogFile)?.kind == .file else { return nil }
+        return path + "/" + Dataset.catalogFile
+    }
+
+    /// The row of an item that somebody named.
+    ///
+    /// - Throws: ``DataError`` with the identifiers that are most like it.
+    public func item(named identifier: String) throws -> ItemID {
+        if let row = items.row(of: identifier) { return ItemID(row) }
+        let closest = items.closest(to: identifier).map { "\"\($0)\"" }.joined(separator: ", ")
+        throw DataError("there is no item \"\(identifier)\"" + (closest.isEmpty ? "" : "; the closest are \(closest)"), file: path)
+    }
+
+    /// Opens a dataset on disk.
+    ///
+    /// - Parameter resident: copies the graph into memory once (huge pages where there are any) instead of reading it from the file's pages.
+    /// - Throws: ``DataError`` when it is missing, truncated or of another kind, or its parts do not fit together.
+    /// - Complexity: O(1), unless resident
+    public static func open(_ path: String, resident: Bool = false) throws -> Dataset {
+        let artifact = try Artifact.open(path, kind: kind)
+        let items = try Identifiers.open(artifact, prefix: "item_ids")
+        let collections = try Identifiers.open(artifact, prefix: "collection_ids")
+        let graph = Graph(
+            items: try adjacency(artifact, "items", rows: items.count, resident: resident),
+            collections: try adjacency(artifact, "collections", rows: collections.count, resident: resident))
+        guard graph.items.targets.count == graph.collections.targets.count else {
+            throw DataError(
+                "expected as many edges as in the other direction (\(graph.items.targets.count)), found \(graph.collections.targets.count)",
+                file: try artifact.path(of: "graph/collections.targets"))
+        }
+        let names = artifact.manifest.files.keys.filter { $0.hasPrefix("features/") && $0.hasSuffix(".npy") }
+            .map { String($0.dropFirst("features/".count).dropLast(".npy".count)) }
+        let features = try names.map { try FeatureTable.open(artifact, name: $0, rows: items.count) }
+        return Dataset(
+            path: path, graph: graph, items: items, collections: collections, features: features, metadata: artifact.manifest.metadata)
+    }
+
+    private static func adjacency(_ artifact: Artifact, _ name: String, rows: Int, resident: Bool) throws -> Graph.Adjacency {
+        let prefix = "graph/\(name)."
+        let offsets = try artifact.vector(prefix + "offsets", as: Int64.self, count: rows + 1)
+        let targets = try artifact.vector(prefix + "targets", as: UInt32.self)
+        guard offsets.first == 0, offsets.last == Int64(targets.count) else {
+            throw DataError("expected offsets from 0 to \(targets.count)", file: try artifact.path(of: prefix + "offsets"))
+        }
+        let weights = artifact.contains(prefix + "weights") ? try artifact.vector(prefix + "weights", as: Float.self, count: targets.count) : nil
+        let times = artifact.contains(prefix + "times") ? try artifact.vector(prefix + "times", as: Int64.self, count: targets.count) : nil
+        guard resident else { return Graph.Adjacency(offsets: offsets, targets: targets, weights: weights, times: times) }
+        return Graph.Adjacency(
+            offsets: offsets.resident(), targets: targets.resident(), weights: weights?.resident(), times: times?.resident())
+    }
+
+    /// Writes the dataset as an artifact, without a catalog.
+    public func write(to path: String) throws {
+        var writer = try ArtifactWriter(kind: Dataset.kind, at: path)
+        try write(into: &writer)
+        try writer.commit(metadata: Dataset.sizes(of: graph).merging(metadata) { size, _ in size })
+    }
+
+    func write(into writer: inout ArtifactWriter) throws {
+        try items.write(into: &writer, prefix: "item_ids")
+        try collections.write(into: &writer, prefix: "collection_ids")
+        try Dataset.write(graph, into: &writer)
+        for table in features { try Dataset.write(table, into: &writer) }
+    }
+
+    static func write(_ graph: Graph, into writer: inout ArtifactWriter) throws {
+        for (name, adjacency) in [("items", graph.items), ("collections", graph.collections)] {
+            try writer.write("graph/\(name).offsets", adjacency.offsets)
+            try writer.write("graph/\(name).targets", adjacency.targets)
+            if let weights = adjacency.weights { try writer.write("graph/\(name).weights", weights) }
+            if let times = adjacency.times { try writer.write("graph/\(name).times", times) }
+        }
+    }
+
+    static func write(_ table: FeatureTable, into writer: inout ArtifactWriter) throws {
+        let name = "features/\(table.name)"
+        let shape = [table.rows, table.columns]
+        switch table.elements {
+        case .float32(let values): try writer.write(name, values, shape: shape)
+        case .float16(let values): try writer.write(name, values, shape: shape, elementType: .float16)
+        case .bfloat16(let values): try writer.write(name, values, shape: shape, elementType: .bfloat16)
+        }
+    }
+
+    /// What every dataset's manifest says of its size.
+    static func sizes(of graph: Graph) -> [String: JSONValue] {
+        ["items": JSONValue(graph.itemCount), "collections": JSONValue(graph.collectionCount), "edges": JSONValue(graph.edgeCount)]
+    }
+}

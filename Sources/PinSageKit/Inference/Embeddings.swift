@@ -1,0 +1,63 @@
+/// Item embeddings, in memory or mapped from disk: row r is the embedding of item r.
+public struct Embeddings: Sendable {
+    public static let kind = "embeddings"
+
+    public let identifiers: Identifiers
+    /// (N, dimension), flat.
+    public let vectors: StoredArray<Float>
+    public let dimension: Int
+    /// Whether every vector has length 1 (or 0), so that dot product and cosine agree.
+    public let isNormalized: Bool
+
+    public var count: Int { identifiers.count }
+
+    /// - Throws: ``DataError`` when the sizes do not fit together.
+    public init(identifiers: Identifiers, vectors: StoredArray<Float>, dimension: Int, isNormalized: Bool) throws {
+        guard dimension > 0, vectors.count == identifiers.count * dimension else {
+            throw DataError("expected \(identifiers.count) vectors of \(dimension) numbers, found \(vectors.count) numbers")
+        }
+        self.identifiers = identifiers
+        self.vectors = vectors
+        self.dimension = dimension
+        self.isNormalized = isNormalized
+    }
+
+    /// One embedding. - Complexity: O(dimension)
+    public subscript(item: ItemID) -> [Float] {
+        let start = Int(item.row) * dimension
+        return Array(vectors[start..<start + dimension])
+    }
+
+    /// The row of an item. - Throws: ``DataError`` with the closest identifiers when there is none of that name.
+    public func item(named identifier: String) throws -> ItemID {
+        if let row = identifiers.row(of: identifier) { return ItemID(row) }
+        throw DataError.unknownItem(identifier, closest: identifiers.closest(to: identifier, count: 3))
+    }
+
+    /// Opens an embeddings directory. - Throws: ``DataError``. - Complexity: O(1)
+    public static func open(_ path: String) throws -> Embeddings {
+        let artifact = try Artifact.open(path, kind: kind)
+        let (vectors, shape) = try artifact.array("vectors", as: Float.self)
+        let identifiers = try Identifiers.open(artifact, prefix: "item_ids")
+        guard shape.count == 2, shape[0] == identifiers.count else {
+            throw DataError("expected vectors of the shape [\(identifiers.count), dimension], found \(shape)", file: try artifact.path(of: "vectors"))
+        }
+        return try Embeddings(
+            identifiers: identifiers, vectors: vectors, dimension: shape[1],
+            isNormalized: artifact.manifest.metadata["normalized"]?.bool ?? false)
+    }
+
+    /// Writes the embeddings as an artifact; `madeBy` goes into its manifest.
+    public func write(to path: String, madeBy: [String: JSONValue] = [:]) throws {
+        var writer = try ArtifactWriter(kind: Embeddings.kind, at: path)
+        try writer.write("vectors", vectors, shape: [count, dimension])
+        try identifiers.write(into: &writer, prefix: "item_ids")
+        try writer.commit(metadata: madeBy.merging(["normalized": JSONValue(isNormalized), "dimension": JSONValue(dimension)]) { $1 })
+    }
+}
+
+extension DataError {
+    static func unknownItem(_ identifier: String, closest: [String]) -> DataError {
+        DataError("no item \"\(identifier)\"" + (closest.isEmpty ? "" : "; the closest are \(closest.map { "\"\($0)\"" }.joined(separator: ", "))"))
+    }
+}

@@ -1,0 +1,85 @@
+internal import Foundation
+
+extension PinSageModel {
+    public static let kind = "model"
+
+    /// config.json: everything of a model but its weights and its feature transform.
+    struct Description: Codable {
+        var model: PinSageConfiguration
+        var walks: WalkConfiguration
+        var neighborsPerLayer: [Int]
+        var seed: UInt64
+    }
+
+    /// Opens a model directory: config.json, weights.safetensors and the fitted feature transform.
+    ///
+    /// - Throws: ``DataError`` when it is missing, damaged, or its tensors do not have the shapes that config.json says.
+    public static func open(_ path: String) throws -> PinSageModel {
+        let artifact = try Artifact.open(path, kind: kind)
+        let description = try JSONFile.read(Description.self, from: try artifact.path(of: "config.json"))
+        try description.model.validate()
+        let weightsPath = try artifact.path(of: "weights.safetensors")
+        let tensors = try Safetensors.read(weightsPath)
+        return PinSageModel(
+            configuration: description.model, parameters: try Parameters(tensors: tensors, configuration: description.model, file: weightsPath),
+            walks: description.walks, neighborsPerLayer: description.neighborsPerLayer, seed: description.seed,
+            features: try FeatureTransform.read(from: path), idVectors: tensors["id_vectors"].flatMap(\.matrix))
+    }
+
+    /// Writes the model as an artifact of its own.
+    public func write(to path: String) throws {
+        var writer = try ArtifactWriter(kind: PinSageModel.kind, at: path)
+        try write(into: &writer)
+        try writer.commit(metadata: metadata)
+    }
+
+    var metadata: [String: JSONValue] {
+        ["dimension": JSONValue(configuration.dimension), "layers": JSONValue(configuration.layers), "parameters": JSONValue(parameters.count)]
+    }
+
+    func write(into writer: inout ArtifactWriter) throws {
+        let description = Description(model: configuration, walks: walks, neighborsPerLayer: neighborsPerLayer, seed: seed)
+        try writer.write("config.json", text: try JSONFile.text(of: description))
+        var tensors = parameters.tensors.map { (name: $0.name, tensor: Safetensors.Tensor(shape: $0.shape, values: $0.values)) }
+        if let idVectors { tensors.append(("id_vectors", Safetensors.Tensor(idVectors))) }
+        try Safetensors.write(tensors, metadata: ["format": "pinsage"], to: try writer.newPath(for: "weights.safetensors"))
+        try writer.addFile(named: "weights.safetensors")
+        for name in try features.write(to: writer.directory) { try writer.addFile(named: name) }
+    }
+}
+
+extension Parameters {
+    /// The tensors of a weights file. - Throws: ``DataError`` naming a tensor that is missing or of another shape.
+    init(tensors: [String: Safetensors.Tensor], prefix: String = "", configuration: PinSageConfiguration, file: String) throws {
+        self.init(zeros: configuration)
+        let expected = self.tensors
+        try updateTensors { index, values in
+            let (name, shape, _) = expected[index]
+            guard let tensor = tensors[prefix + name] else { throw DataError("expected the tensor \(prefix + name), found none", file: file) }
+            guard tensor.shape == shape else {
+                throw DataError("expected the tensor \(prefix + name) to have the shape \(shape), found \(tensor.shape)", file: file)
+            }
+            values = tensor.values
+        }
+    }
+}
+
+/// JSON documents of `Codable` values in artifact files.
+enum JSONFile {
+    static func text(of value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+    }
+
+    /// - Throws: ``DataError`` naming the file and what is wrong in it.
+    static func read<Value: Decodable>(_ type: Value.Type, from path: String) throws -> Value {
+        let data: Data
+        do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
+            throw DataError("expected a readable JSON file, found: \(error.localizedDescription)", file: path)
+        }
+        do { return try JSONDecoder().decode(type, from: data) } catch let error as DecodingError {
+            throw DataError("expected \(type) as JSON, found: \(error)", file: path)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+/// The strings by which people know items or collections, and the way from a string to its row and back.
+///
+/// Three arrays, in memory or mapped: the UTF-8 bytes of all strings one after the other, int64 offsets into them, and a hash table of
+/// rows. Opening them builds nothing.
+///
+/// Table: `capacity` slots of uint32, 0 = empty, otherwise row + 1; a string's search starts at slot `high word of (hash * capacity)` and
+/// goes on to the next slot, around the end, until an empty one. See ``hash(_:)``. On damaged files a search ends after one round,
+/// and a row is believed only after its bytes were compared.
+public struct Identifiers: Sendable {
+    let bytes: StoredArray<UInt8>
+    let offsets: StoredArray<Int64>
+    let table: StoredArray<UInt32>
+
+    /// The number of rows.
+    public var count: Int { offsets.count - 1 }
+
+    /// Rows in the order of `strings`. Where one repeats, ``row(of:)`` answers with its first row.
+    public init(_ strings: some Sequence<String>) {
+        var interner = IdentifierInterner(keepsDuplicates: true)
+        for string in strings { _ = interner.add(string) }
+        self = interner.identifiers()
+    }
+
+    init(bytes: StoredArray<UInt8>, offsets: StoredArray<Int64>, table: StoredArray<UInt32>) {
+        self.bytes = bytes
+        self.offsets = offsets
+        self.table = table
+    }
+
+    /// Opens the arrays `PREFIX.bytes`, `PREFIX.offsets` and `PREFIX.table` of an artifact.
+    ///
+    /// - Complexity: O(1)
+    public static func open(_ artifact: Artifact, prefix: String) throws -> Identifiers {
+        let bytes = try artifact.vector(prefix + ".bytes", as: UInt8.self)
+        let offsets = try artifact.vector(prefix + ".offsets", as: Int64.self)
+        let table = try artifact.vector(prefix + ".table", as: UInt32.self)
+        guard let last = offsets.last, last == Int64(bytes.count), offsets.first == 0 else {
+            throw DataError("expected offsets from 0 to \(bytes.count)", file: try artifact.path(of: prefix + ".offsets"))
+        }
+        guard table.count >= offsets.count else {
+            throw DataError("expected more than \(offsets.count - 1) slots, found \(table.count)", file: try artifact.path(of: prefix + ".table"))
+        }
+        return Identifiers(bytes: bytes, offsets: offsets, table: table)
+    }
+
+    /// Writes the arrays that ``open(_:prefix:)`` opens.
+    public func write(into writer: inout ArtifactWriter, prefix: String) throws {
+        try writer.write(prefix + ".bytes", bytes)
+        try writer.write(prefix + ".offsets", offsets)
+        try writer.write(prefix + ".table", table)
+    }
+
+    /// Where the bytes of a row are; always inside `bytes`.
+    @inline(__always)
+    private func range(of row: Int) -> Range<Int> {
+        let end = Int(clamping: min(max(offsets[row + 1], 0), Int64(bytes.count)))
+        return Int(clamping: min(max(offsets[row], 0), Int64(end)))..<end
+    }
+
+    /// The string of a row. - Complexity: O(length)
+    public subscript(row: Int) -> String {
+        let range = range(of: row)
+        return unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0[range], as: UTF8.self) }
+    }
+
+    /// The row of a string, or `nil`. - Complexity: O(length) expected
+    public func row(of string: String) -> Int? {
+        var string = string
+        return string.withUTF8 { unsafe row(ofUTF8: $0) }
+    }
+
+    /// The row of a string given as its UTF-8 bytes, or `nil`.
+    func row(ofUTF8 key: UnsafeBufferPointer<UInt8>) -> Int? {
+        let hash = unsafe Identifiers.hash(key)
+        var slot = Int(hash.multipliedFullWidth(by: UInt64(table.count)).high)
+        for _ in 0..<table.count {
+            let entry = table[slot]
+            if entry == 0 { return nil }
+            let row = Int(entry) - 1
+            if row < count {
+                let range = range(of: row)
+                if range.count == key.count, unsafe bytes.withUnsafeBufferPointer({ unsafe $0[range].elementsEqual(key) }) { return row }
+            }
+            slot += 1
+            if slot == table.count { slot = 0 }
+        }
+        return nil
+    }
+
+    /// The hash function of the table, part of the file format: eight bytes a step, each step a 64 x 64 bit multiplication whose halves
+    /// are combined. Not meant to withstand an attacker who picks colliding strings.
+    @inline(__always)
+    static func hash(_ key: UnsafeBufferPointer<UInt8>) -> UInt64 {
+        func mixed(_ value: UInt64, _ factor: UInt64) -> UInt64 {
+            let product = value.multipliedFullWidth(by: factor)
+            return product.high ^ product.low
+        }
+        let raw = UnsafeRawBufferPointer(key)
+        var state = 0x9e37_79b9_7f4a_7c15 ^ UInt64(truncatingIfNeeded: raw.count)
+        var position = 0
+        while position &+ 8 <= raw.count {
+            let word = unsafe UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+            state = mixed(state ^ word, 0xd6e8_feb8_6659_fd93) &+ 0x8ebc_6af0_9c88_c6e3
+            position &+= 8
+        }
+        var rest: UInt64 = 0
+        var shift: UInt64 = 0
+        while position < raw.count {
+            rest |= unsafe UInt64(raw[position]) &<< shift
+            shift &+= 8
+            position &+= 1
+        }
+        state = mixed(state ^ rest, 0xd6e8_feb8_6659_fd93) &+ 0x8ebc_6af0_9c88_c6e3
+        return mixed(state, 0xa076_1d64_78bd_642f)
+    }
+}
+
+/// Gives consecutive rows to strings as they are first seen.
+public struct IdentifierInterner {
+    private var bytes: [UInt8] = []
+    private var offsets: [Int64] = [0]
+    /// As in ``Identifiers``; rebuilt at twice the size when it is two thirds full.
+    private var table: [UInt32]
+    private let keepsDuplicates: Bool
+
+    /// - Parameter keepsDuplicates: a repeated string gets a row of its own, instead of the one it has.
+    init(keepsDuplicates: Bool = false) {
+        self.keepsDuplicates = keepsDuplicates
+        table = [UInt32](repeating: 0, count: 64)
+    }
+
+    public init() { self.init(keepsDuplicates: false) }
+
+    public var count: Int { offsets.count - 1 }
+
+    /// The row of a string, new or not.
+    public mutating func add(_ string: String) -> (row: Int, isNew: Bool) {
+        var string = string
+        return string.withUTF8 { unsafe add(utf8: $0) }
+    }
+
+    mutating func add(utf8 key: UnsafeBufferPointer<UInt8>) -> (row: Int, isNew: Bool) {
+        let hash = unsafe Identifiers.hash(key)
+        var slot = Int(hash.multipliedFullWidth(by: UInt64(table.count)).high)
+        var known: Int?
+        while table[slot] != 0 {
+            let row = Int(table[slot]) - 1
+            if known == nil, unsafe bytes[Int(offsets[row])..<Int(offsets[row + 1])].elementsEqual(key) {
+                if !keepsDuplicates { return (row, false) }
+                known = row
+            }
+            slot += 1
+            if slot == table.count { slot = 0 }
+        }
+        let row = count
+        precondition(row < Int(UInt32.max) - 1, "more than 4 billion identifiers")
+        unsafe bytes.append(contentsOf: key)
+        offsets.append(Int64(bytes.count))
+        if known == nil { table[slot] = UInt32(row + 1) }
+        if 3 * (row + 1) > 2 * table.count { table = IdentifierInterner.table(bytes: bytes, offsets: offsets, capacity: 2 * table.count) }
+        return (row, true)
+    }
+
+    func row(of string: String) -> Int? {
+        var string = string
+        return string.withUTF8 { key -> Int? in
+            let hash = unsafe Identifiers.hash(key)
+            var slot = Int(hash.multipliedFullWidth(by: UInt64(table.count)).high)
+            while table[slot] != 0 {
+                let row = Int(table[slot]) - 1
+                if unsafe bytes[Int(offsets[row])..<Int(offsets[row + 1])].elementsEqual(key) { return row }
+                slot += 1
+                if slot == table.count { slot = 0 }
+            }
+            return nil
+        }
+    }
+
+    subscript(row: Int) -> String { String(decoding: bytes[Int(offsets[row])..<Int(offsets[row + 1])], as: UTF8.self) }
+
+    /// All strings so far, with a table of one and a half slots for each.
+    public func identifiers() -> Identifiers {
+        Identifiers(
+            bytes: StoredArray(bytes), offsets: StoredArray(offsets),
+            table: StoredArray(IdentifierInterner.table(bytes: bytes, offsets: offsets, capacity: offsets.count + offsets.count / 2 + 1)))
+    }
+
+    /// A hash table of all rows; of equal strings only the first row can be found.
+    static func table(bytes: [UInt8], offsets: [Int64], capacity: Int) -> [UInt32] {
+        var table = [UInt32](repeating: 0, count: capacity)
+        unsafe bytes.withUnsafeBufferPointer { bytes in
+            for row in 0..<offsets.count - 1 {
+                let key = unsafe UnsafeBufferPointer(rebasing: bytes[Int(offsets[row])..<Int(offsets[row + 1])])
+                var slot = unsafe Int(Identifiers.hash(key).multipliedFullWidth(by: UInt64(capacity)).high)
+                while table[slot] != 0 {
+                    slot += 1
+                    if slot == capacity { slot = 0 }
+                }
+                table[slot] = UInt32(row + 1)
+            }
+        }
+        return table
+    }
+}

@@ -1,0 +1,171 @@
+/// Makes the minibatch of any step: a pure function of the data, the seed and the step, on any thread count.
+///
+/// `@unchecked Sendable`: it keeps re-indexing tables, but after `init` only the producer's thread calls it, one step after the other.
+final class MinibatchSource: @unchecked Sendable {
+    private let graph: Graph
+    private let features: FeatureMatrix
+    private let configuration: TrainingConfiguration
+    private let pairSource: PositivePairSource
+    private let hardNegatives: HardNegativeMiner?
+    private let curriculum: Curriculum
+    private let builder: ComputationGraphBuilder
+    /// Columns that the consumer fills with learned id vectors: they change with every step, so they cannot be gathered ahead.
+    private let idWidth: Int
+    private let kernels: Kernels
+    private let random: CounterRandom
+    /// Collections that produce pairs: an item that shares one of them with a query is a positive of it.
+    private let producesPairs: [Bool]
+    private var epochPairs: (epoch: Int, pairs: [PositivePair])?
+
+    /// Minibatches per epoch; the last one of an epoch may be smaller.
+    let stepsPerEpoch: Int
+    var pairsPerEpoch: Int { pairSource.count }
+
+    init(
+        graph: Graph, features: FeatureMatrix, sampler: NeighborhoodSampler, neighborsPerLayer: [Int], pairSource: PositivePairSource,
+        hardNegatives: HardNegativeMiner?, idWidth: Int, configuration: TrainingConfiguration, kernels: Kernels
+    ) {
+        self.graph = graph
+        self.features = features
+        self.configuration = configuration
+        self.pairSource = pairSource
+        self.hardNegatives = hardNegatives
+        self.idWidth = idWidth
+        self.kernels = kernels
+        curriculum = Curriculum(most: hardNegatives == nil ? 0 : configuration.hardNegatives)
+        random = CounterRandom(seed: configuration.seed, round: 0x6D69_6E69)
+        builder = ComputationGraphBuilder(
+            sampler: sampler, itemCount: graph.itemCount, neighborsPerLayer: neighborsPerLayer, threads: kernels.threads)
+        stepsPerEpoch = (pairSource.count + configuration.batchSize - 1) / configuration.batchSize
+        producesPairs = (0..<graph.collectionCount).map { pairSource.producesPairs(CollectionID($0)) }
+    }
+
+    /// What a random number is for; each purpose draws from a stream of its own.
+    private enum Purpose: Int { case negative, hiding, newItem }
+
+    /// 64 random bits for draw `index` of a step.
+    private func word(_ purpose: Purpose, step: Int, index: Int) -> UInt64 {
+        random.word(item: UInt64(step), walk: purpose.rawValue, step: index)
+    }
+
+    /// A uniform number in 0 ..< 1.
+    private func uniform(_ purpose: Purpose, step: Int, index: Int) -> Float {
+        Float(word(purpose, step: step, index: index) >> 40) * 0x1p-24
+    }
+
+    /// The minibatch of a step, counted from 0 over all epochs.
+    func minibatch(step: Int) throws -> Minibatch {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let epoch = step / stepsPerEpoch
+        let pairs = self.pairs(ofEpoch: epoch, batch: step % stepsPerEpoch)
+        var layout = PairLoss.Layout()
+        var roots: [Root] = []
+        var rows: [Root: Int64] = [:]
+        func row(of root: Root) -> Int64 {
+            if let known = rows[root] { return known }
+            let row = Int64(roots.count)
+            rows[root] = row
+            roots.append(root)
+            return row
+        }
+        for (index, pair) in pairs.enumerated() {
+            let hidden = hiddenCollections(of: pair, index: index, step: step)
+            let hiding = hidden.isEmpty ? Root.Hiding.nothing : .edges(item: pair.positive, collections: hidden)
+            let isNew = uniform(.newItem, step: step, index: index) < configuration.newItemShare
+            layout.queries.append(row(of: Root(item: pair.query, hiding: hiding)))
+            layout.positives.append(row(of: Root(item: pair.positive, hiding: isNew ? .everything : hiding)))
+        }
+        let negatives = (0..<configuration.negatives).map { index in
+            ItemID(Int(CounterRandom.draw(below: UInt64(self.graph.itemCount), from: word(.negative, step: step, index: index)).value))
+        }
+        layout.negatives = negatives.map { row(of: Root(item: $0)) }
+        let hardPerPair = curriculum.hardNegatives(inEpoch: epoch)
+        if let hardNegatives, hardPerPair > 0 {
+            let drawn = try hardNegatives.hardNegatives(of: pairs, count: hardPerPair, step: step, threads: kernels.threads)
+            for (pair, items) in zip(pairs, drawn) {
+                for item in items where !isPositive(item, of: pair) { layout.hard.append(Int32(row(of: Root(item: item)))) }
+                layout.hardOffsets.append(Int64(layout.hard.count))
+            }
+        } else {
+            layout.hardOffsets = Array(repeating: 0, count: pairs.count + 1)
+        }
+        layout.excluded = exclusions(pairs: pairs, negatives: negatives)
+
+        let graph = try builder.graph(of: roots, round: configuration.redrawsNeighborhoods ? UInt64(epoch) : 0)
+        let inputWidth = features.values.columns + idWidth
+        var neighbors = Matrix(rows: graph.layers.isEmpty ? 0 : graph.inputItems.count, columns: inputWidth)
+        if !graph.layers.isEmpty {
+            try kernels.gather(features.values, rows: graph.inputItems.map { Int64($0) }, into: &neighbors, atColumn: 0)
+        }
+        var own = Matrix(rows: graph.selfInputRows.count, columns: inputWidth)
+        try kernels.gather(features.values, rows: graph.selfInputRows.map { Int64(graph.inputItems[Int($0)]) }, into: &own, atColumn: 0)
+        var rowsWithoutID: [Int] = []
+        for (index, root) in roots.enumerated() {
+            let degree: Int
+            switch root.hiding {
+            case .nothing: continue
+            case .edges(let item, let collections):
+                guard item == root.item else { continue }
+                degree = self.graph.degree(of: root.item) - collections.count
+            case .everything:
+                degree = 0
+                rowsWithoutID.append(index)
+            }
+            features.setDegree(degree, ofRow: index, in: &own)
+        }
+        let seconds = (clock.now - start).seconds
+        return Minibatch(
+            step: step, epoch: epoch, pairs: pairs, input: NetworkInput(graph: graph, neighbors: neighbors, own: own, rowsWithoutID: rowsWithoutID),
+            layout: layout,
+            hardNegativesPerPair: hardPerPair, seconds: seconds)
+    }
+
+    private func pairs(ofEpoch epoch: Int, batch: Int) -> [PositivePair] {
+        if epochPairs?.epoch != epoch { epochPairs = (epoch, pairSource.pairs(epoch: epoch, seed: configuration.seed)) }
+        let all = epochPairs?.pairs ?? []
+        let start = batch * configuration.batchSize
+        return Array(all[start..<min(start + configuration.batchSize, all.count)])
+    }
+
+    /// The collections whose edge to the positive is hidden for a pair: its own, or for a share of the pairs all that query and positive
+    /// share, so that what was derived from the label's edge (a list that contains the section) goes too.
+    private func hiddenCollections(of pair: PositivePair, index: Int, step: Int) -> [CollectionID] {
+        guard configuration.hidesPositiveEdges else { return [] }
+        if uniform(.hiding, step: step, index: index) < configuration.hidesAllSharedEdges {
+            return graph.sharedCollections(of: pair.query, and: pair.positive)
+        }
+        return [pair.collection]
+    }
+
+    private func isPositive(_ item: ItemID, of pair: PositivePair) -> Bool {
+        item == pair.query || item == pair.positive || graph.shareCollection(pair.query, item) { self.producesPairs[Int($0.row)] }
+    }
+
+    /// Shared negatives that are positives of a pair's query.
+    private func exclusions(pairs: [PositivePair], negatives: [ItemID]) -> [(pair: Int32, negative: Int32)] {
+        // Turned around, a few look-ups per pair instead of one per pair and negative: which negatives each collection holds.
+        var columns: [UInt32: [Int32]] = [:]
+        var columnsOfItem: [ItemID: [Int32]] = [:]
+        for (column, item) in negatives.enumerated() {
+            columnsOfItem[item, default: []].append(Int32(column))
+            for collection in graph.collections(of: item) where producesPairs[Int(collection.row)] {
+                columns[collection.row, default: []].append(Int32(column))
+            }
+        }
+        var excluded: [(pair: Int32, negative: Int32)] = []
+        for (index, pair) in pairs.enumerated() {
+            for collection in graph.collections(of: pair.query) {
+                for column in columns[collection.row] ?? [] { excluded.append((Int32(index), column)) }
+            }
+            for item in [pair.query, pair.positive] {
+                for column in columnsOfItem[item] ?? [] { excluded.append((Int32(index), column)) }
+            }
+        }
+        return excluded
+    }
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

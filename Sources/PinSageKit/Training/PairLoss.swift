@@ -1,0 +1,88 @@
+/// The loss of a minibatch on the embeddings of its roots, and its gradient by them.
+///
+/// Source: Ying et al. 2018, equation 1. Random negatives are shared by all pairs; hard negatives belong to one.
+struct PairLoss {
+    /// Which rows of the embeddings play which part.
+    struct Layout: Sendable {
+        /// (P) rows of the queries and of their positives.
+        var queries: [Int64] = []
+        var positives: [Int64] = []
+        /// (M) rows of the shared negatives.
+        var negatives: [Int64] = []
+        /// (P + 1) and (Z): each pair's own hard negatives.
+        var hardOffsets: [Int64] = [0]
+        var hard: [Int32] = []
+        /// (pair, column of `negatives`) that must not count, because that item is a positive of the pair's query.
+        var excluded: [(pair: Int32, negative: Int32)] = []
+        /// log of how often each shared negative is expected in a draw of M; empty for a uniform draw, where it would cancel.
+        var logExpectedCounts: [Float] = []
+    }
+
+    let configuration: TrainingConfiguration
+    let kernels: Kernels
+    private var queries = Matrix(rows: 0, columns: 0)
+    private var positives = Matrix(rows: 0, columns: 0)
+    private var negatives = Matrix(rows: 0, columns: 0)
+    private var dqueries = Matrix(rows: 0, columns: 0)
+    private var dpositives = Matrix(rows: 0, columns: 0)
+    private var dnegatives = Matrix(rows: 0, columns: 0)
+
+    init(configuration: TrainingConfiguration, kernels: Kernels) {
+        self.configuration = configuration
+        self.kernels = kernels
+    }
+
+    /// The mean loss of the pairs; `dz` becomes its gradient by z.
+    ///
+    /// Shapes: z, dz (rows, E).
+    mutating func loss(z: Matrix, layout: Layout, dz: inout Matrix) throws(KernelError) -> Double {
+        let pairs = layout.queries.count
+        try kernels.gather(z, rows: layout.queries, into: &queries)
+        try kernels.gather(z, rows: layout.positives, into: &positives)
+        try kernels.gather(z, rows: layout.negatives, into: &negatives)
+
+        var shared = Matrix(rows: 0, columns: 0)
+        try kernels.product(queries, transposed: false, negatives, transposed: true, into: &shared)
+        for (pair, negative) in layout.excluded { shared[Int(pair), Int(negative)] = -.infinity }
+        var scores = Kernels.PairScores(
+            positive: try kernels.rowDots(queries, positives), shared: shared, hardOffsets: layout.hardOffsets,
+            hard: try kernels.raggedDots(queries, z, offsets: layout.hardOffsets, targets: layout.hard))
+        shared = Matrix(rows: 0, columns: 0)  // the scores are its only owner now, so the loss may overwrite them in place
+        let perPair = 1 / Float(max(pairs, 1))
+        let losses: [Float]
+        switch configuration.loss {
+        case .maxMargin:
+            let hardPerPair = max(1, layout.hard.count / max(pairs, 1))
+            losses = try kernels.maxMarginLoss(
+                &scores, margin: configuration.margin, sharedWeight: perPair / Float(max(layout.negatives.count, 1)),
+                hardWeight: perPair * configuration.hardNegativeWeight / Float(hardPerPair))
+        case .softmax:
+            losses = try kernels.sampledSoftmaxLoss(
+                &scores, temperature: configuration.temperature, weight: perPair,
+                logExpectedCounts: layout.logExpectedCounts.isEmpty ? nil : layout.logExpectedCounts)
+        case .crossEntropy:
+            losses = try kernels.crossEntropyLoss(&scores, temperature: configuration.temperature, weight: perPair)
+        }
+
+        // The scores are now gradients: through the products back to the three groups of rows, then to z.
+        try kernels.product(scores.shared, negatives, into: &dqueries)
+        try kernels.product(scores.shared, transposed: true, queries, into: &dnegatives)
+        dpositives.reshape(rows: pairs, columns: z.columns)
+        dpositives.fill(0)
+        try kernels.rowDotsBackward(queries, positives, dout: scores.positive, da: &dqueries, db: &dpositives)
+        dz.reshape(rows: z.rows, columns: z.columns)
+        if layout.hard.isEmpty {
+            dz.fill(0)
+        } else {
+            let lists = RaggedLists(offsets: layout.hardOffsets, targets: layout.hard, weights: scores.hard)
+            let dhard = try kernels.pooled(z, lists: lists)
+            for index in dqueries.values.indices { dqueries.values[index] += dhard.values[index] }
+            let transposed = try kernels.transposed(lists, tableRows: z.rows)
+            try kernels.poolBackward(queries, weights: scores.hard, transposed: transposed, accumulate: false, into: &dz)
+        }
+        try kernels.scatterAdd(dqueries, to: layout.queries, of: &dz)
+        try kernels.scatterAdd(dpositives, to: layout.positives, of: &dz)
+        try kernels.scatterAdd(dnegatives, to: layout.negatives, of: &dz)
+        return losses.reduce(0.0) { $0 + Double($1) }
+    }
+}

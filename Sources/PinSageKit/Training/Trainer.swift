@@ -1,0 +1,208 @@
+/// Trains PinSage on a graph: a producer makes minibatches ahead, this consumer computes and descends.
+///
+/// Source: Ying et al. 2018, section 3.3 and Algorithm 2. One run at a time; it blocks the calling thread.
+public final class Trainer {
+    private let graph: Graph
+    private let features: FeatureMatrix
+    private let model: PinSageConfiguration
+    private let walks: WalkConfiguration
+    private let neighborsPerLayer: [Int]
+    private let configuration: TrainingConfiguration
+    private let kernels: Kernels
+    private let initialIDVectors: Matrix?
+
+    /// - Parameters:
+    ///   - graph: the training graph; held-out edges are not in it.
+    ///   - features: input vectors of all its items (N, featureWidth).
+    ///   - neighborsPerLayer: T of each layer, the one nearest the input first.
+    ///   - idVectors: where learned id vectors start, (N, idWidth); needed exactly when the model has them.
+    /// - Throws: ``ConfigurationError``.
+    public init(
+        graph: Graph, features: FeatureMatrix, model: PinSageConfiguration, walks: WalkConfiguration, neighborsPerLayer: [Int],
+        configuration: TrainingConfiguration, idVectors: Matrix? = nil, kernels: Kernels
+    ) throws {
+        try model.validate()
+        try configuration.validate()
+        try ConfigurationError.require(
+            features.values.rows == graph.itemCount && features.values.columns == model.featureWidth,
+            "features are \(features.values.shape), expected \(graph.itemCount) x \(model.featureWidth)")
+        try ConfigurationError.require(
+            neighborsPerLayer.count == model.layers && neighborsPerLayer.allSatisfy { (1...walks.neighbors).contains($0) },
+            "neighbors are \(neighborsPerLayer), expected \(model.layers) numbers from 1 to \(walks.neighbors)")
+        try ConfigurationError.require(
+            (idVectors?.columns ?? 0) == model.idWidth && (idVectors == nil || idVectors?.rows == graph.itemCount),
+            "id vectors are \(idVectors?.shape ?? "missing"), expected \(graph.itemCount) x \(model.idWidth)")
+        self.graph = graph
+        self.features = features
+        self.model = model
+        self.walks = walks
+        self.neighborsPerLayer = neighborsPerLayer
+        self.configuration = configuration
+        self.kernels = kernels
+        initialIDVectors = idVectors
+    }
+
+    /// The state before the first step.
+    public func initialState(parameters: Parameters? = nil) -> TrainingState {
+        TrainingState(
+            parameters: parameters ?? .initial(model, seed: configuration.seed), optimizer: Optimizer(configuration: configuration, model: model),
+            idVectors: initialIDVectors.map { IDVectors(table: $0) }, step: 0, best: nil, validationsSinceBest: 0, metrics: [])
+    }
+
+    /// What a run calls back; every closure runs on the training thread, between steps.
+    public struct Hooks {
+        /// Measures the current weights; the result's `value` chooses the best and stops early.
+        public var validate: ((Parameters, _ idVectors: Matrix?) throws -> (metrics: [String: Double], value: Double))?
+        /// Stores the state; called at the end of every epoch, every ``TrainingConfiguration/checkpointSeconds`` and on interruption.
+        public var checkpoint: ((TrainingState) throws -> Void)?
+        /// Asked after every step; `true` stores a checkpoint and ends the run.
+        public var isInterrupted: () -> Bool = { false }
+        public var onEvent: (TrainingEvent) -> Void = { _ in }
+
+        public init() {}
+    }
+
+    /// Trains from `state` (see ``initialState(parameters:)``) to the last epoch.
+    ///
+    /// The same state, data, seed, machine and thread count give the same weights bit for bit, however often the run was stopped and resumed.
+    /// - Throws: ``TrainingError``, or what a hook threw.
+    public func run(from state: TrainingState, hooks: Hooks = Hooks()) throws -> TrainingState {
+        var state = state
+        let source = try makeSource()
+        let stepsPerEpoch = source.stepsPerEpoch
+        let steps = configuration.epochs * stepsPerEpoch
+        hooks.onEvent(
+            .started(
+                .init(
+                    pairs: source.pairsPerEpoch, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs,
+                    parameterCount: state.parameters.count + (state.idVectors?.table.values.count ?? 0), firstStep: state.step, notes: [])))
+        let clock = ContinuousClock()
+        let start = clock.now
+        var waited = 0.0, produced = 0.0
+        var lastCheckpoint = (step: state.step > 0 ? state.step : nil as Int?, time: clock.now)
+        var interrupted = false
+
+        let schedule = LearningRateSchedule(configuration: configuration, stepsPerEpoch: stepsPerEpoch)
+        let network = Network(configuration: model, kernels: kernels)
+        var loss = PairLoss(configuration: configuration, kernels: kernels)
+        var gradients = Parameters(zeros: model)
+        var dz = Matrix(rows: 0, columns: 0)
+        let turns = ThreadTurns()
+        let producer = MinibatchProducer(source: source, steps: min(state.step, steps)..<steps, turns: turns)
+        defer { producer.stop() }
+
+        func checkpoint() throws {
+            guard let store = hooks.checkpoint else { return }
+            try store(state)
+            lastCheckpoint = (state.step, clock.now)
+            hooks.onEvent(.checkpoint(step: state.step))
+        }
+
+        while state.step < steps {
+            let asked = clock.now
+            guard let minibatch = try producer.next() else { break }
+            let wait = (clock.now - asked).seconds
+            let step = try turns.take {
+                try self.step(
+                    minibatch, state: &state, network: network, loss: &loss, gradients: &gradients, dz: &dz,
+                    learningRate: schedule.rate(at: state.step), lastGoodCheckpoint: lastCheckpoint.step)
+            }
+            waited += wait
+            produced += minibatch.seconds
+            let event = TrainingEvent.Step(
+                step: minibatch.step, epoch: minibatch.epoch, loss: step.loss, learningRate: step.learningRate, pairs: minibatch.pairs.count,
+                hardNegatives: minibatch.hardNegativesPerPair, seconds: (clock.now - start).seconds, waited: wait, produced: minibatch.seconds,
+                inputItems: minibatch.input.graph.inputItems.count)
+            state.metrics.append(.step(event))
+            hooks.onEvent(.step(event))
+
+            let epochEnds = state.step % stepsPerEpoch == 0
+            if epochEnds {
+                let goesOn = try turns.take { try validate(&state, epoch: minibatch.epoch, hooks: hooks) }
+                try checkpoint()
+                if !goesOn { break }
+            }
+            if hooks.isInterrupted() {
+                interrupted = true
+                if !epochEnds { try checkpoint() }
+                break
+            }
+            if !epochEnds, (clock.now - lastCheckpoint.time).seconds >= configuration.checkpointSeconds { try checkpoint() }
+        }
+        hooks.onEvent(
+            .finished(
+                .init(
+                    steps: state.step, seconds: (clock.now - start).seconds, interrupted: interrupted, bestValidation: state.bestValidation,
+                    waited: waited, produced: produced)))
+        return state
+    }
+
+    private func makeSource() throws -> MinibatchSource {
+        let pairSource = PositivePairSource(graph: graph, configuration: configuration.pairs)
+        guard pairSource.count > 0 else {
+            throw TrainingError.tooFewPairs(
+                found: 0, reason: "A positive pair is two items of one collection; no collection has two items within the configured size limits.")
+        }
+        let ranks = configuration.hardNegativeRanks.map { $0.lowerBound..<$0.upperBound + 1 } ?? HardNegativeMiner.defaultRanks(itemCount: graph.itemCount)
+        let miner =
+            configuration.hardNegatives > 0 && configuration.epochs > 1
+            ? HardNegativeMiner(ranker: PersonalizedPageRankRanker(graph: graph, seed: configuration.seed), ranks: ranks, seed: configuration.seed)
+            : nil
+        return MinibatchSource(
+            graph: graph, features: features, sampler: try NeighborhoodSampler(graph: graph, configuration: walks, seed: configuration.seed),
+            neighborsPerLayer: neighborsPerLayer, pairSource: pairSource, hardNegatives: miner, idWidth: model.idWidth,
+            configuration: configuration, kernels: kernels)
+    }
+
+    /// Forward, backward and update for one minibatch.
+    private func step(
+        _ minibatch: Minibatch, state: inout TrainingState, network: Network, loss: inout PairLoss, gradients: inout Parameters, dz: inout Matrix,
+        learningRate: Float, lastGoodCheckpoint: Int?
+    ) throws -> (loss: Double, learningRate: Float) {
+        var input = minibatch.input
+        try state.idVectors?.fill(&input, atColumn: model.featureWidth, kernels: kernels)
+        let z = try network.forward(input, parameters: state.parameters)
+        let value = try loss.loss(z: z, layout: minibatch.layout, dz: &dz)
+        guard value.isFinite else {
+            throw TrainingError.diverged(step: minibatch.step, learningRate: learningRate, lastGoodCheckpoint: lastGoodCheckpoint)
+        }
+        let dinput = try network.backward(
+            dz: &dz, parameters: state.parameters, gradients: &gradients, wantsInputGradients: state.idVectors != nil)
+        try clip(&gradients)
+        try state.optimizer.update(&state.parameters, gradients: gradients, learningRate: learningRate, kernels: kernels)
+        if let dinput {
+            try state.idVectors?.update(
+                items: input.graph.inputItems, gradient: dinput, atColumn: model.featureWidth, step: state.optimizer.step,
+                learningRate: learningRate, weightDecay: configuration.weightDecay, kernels: kernels)
+        }
+        state.step += 1
+        return (value, learningRate)
+    }
+
+    private func clip(_ gradients: inout Parameters) throws {
+        guard configuration.clipNorm > 0 else { return }
+        var sum = 0.0
+        for tensor in gradients.tensors { sum += try kernels.sumOfSquares(tensor.values) }
+        let norm = Float(sum.squareRoot())
+        guard norm > configuration.clipNorm else { return }
+        let factor = configuration.clipNorm / norm
+        try gradients.updateTensors { _, values in try kernels.scale(&values, by: factor) }
+    }
+
+    /// Measures the weights, keeps the best. - Returns: whether training goes on.
+    private func validate(_ state: inout TrainingState, epoch: Int, hooks: Hooks) throws -> Bool {
+        guard let measure = hooks.validate else { return true }
+        let (metrics, value) = try measure(state.parameters, state.idVectors?.table)
+        let isBest = value > (state.best?.value ?? -.infinity)
+        if isBest {
+            state.best = .init(parameters: state.parameters, idVectors: state.idVectors?.table, value: value, step: state.step)
+            state.validationsSinceBest = 0
+        } else {
+            state.validationsSinceBest += 1
+        }
+        let event = TrainingEvent.Validation(step: state.step, epoch: epoch, metrics: metrics, value: value, isBest: isBest)
+        state.metrics.append(.validation(event))
+        hooks.onEvent(.validated(event))
+        return configuration.patience == 0 || state.validationsSinceBest < configuration.patience
+    }
+}

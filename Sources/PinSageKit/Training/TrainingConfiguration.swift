@@ -1,0 +1,83 @@
+/// What is minimised.
+public enum LossKind: String, Codable, Sendable, CaseIterable {
+    /// The paper's: max(0, q.n - q.i + margin), in the mean over negatives (equation 1).
+    case maxMargin = "max-margin"
+    /// Softmax over the positive and the batch's negatives, with the logQ correction of sampled softmax.
+    case softmax
+    /// Binary cross-entropy, the ablation's mean-pooling-xent.
+    case crossEntropy = "cross-entropy"
+}
+
+/// How weights move along the gradient.
+public enum OptimizerKind: String, Codable, Sendable, CaseIterable {
+    case adam, sgd
+}
+
+/// How a model is trained. The defaults are the paper's where it speaks; `docs/parameters.md` says what each costs and gains.
+public struct TrainingConfiguration: Codable, Sendable, Equatable {
+    /// Passes over the positive pairs.
+    public var epochs = 10
+    /// Positive pairs per minibatch (paper: 512 to 4096, 2048 converged fastest).
+    public var batchSize = 1024
+    public var optimizer = OptimizerKind.adam
+    /// Peak learning rate for a batch of 1024 pairs; scaled linearly with the batch size (Goyal et al. 2017).
+    public var learningRate: Float = 1e-3
+    /// Share of the first epoch during which the rate rises linearly to its peak (paper: all of it).
+    public var warmUp: Float = 1
+    /// Factor by which the rate has fallen exponentially at the end of the last epoch.
+    public var finalRateFactor: Float = 0.1
+    public var momentum: Float = 0.9
+    /// Decoupled weight decay per step, times the learning rate.
+    public var weightDecay: Float = 0
+    /// Largest Euclidean norm of a step's gradient; longer ones are scaled down. 0 leaves them alone.
+    public var clipNorm: Float = 0
+    public var loss = LossKind.maxMargin
+    /// Margin of the max-margin loss; a cosine difference when the model normalises its output.
+    public var margin: Float = 0.1
+    /// Temperature of the softmax and cross-entropy losses.
+    public var temperature: Float = 0.05
+    /// Negatives shared by all pairs of a minibatch (paper: 500).
+    public var negatives = 500
+    /// Most hard negatives per pair; the curriculum gets there one an epoch, from none in the first (paper: 6).
+    public var hardNegatives = 6
+    /// Weight of the mean over a pair's hard negatives beside the mean over the shared ones.
+    public var hardNegativeWeight: Float = 1
+    /// Ranks by Personalized PageRank that hard negatives come from, as shares of the catalogue: 2000..5000 (the paper's) in catalogues where
+    /// that is less, else this.
+    public var hardNegativeRanks: ClosedRange<Int>? = nil
+    /// Whether the positive's edge to the pair's collection is hidden while the batch's neighborhoods are drawn. Without it the label leaks.
+    public var hidesPositiveEdges = true
+    /// Share of the pairs for which all edges to collections that query and positive share are hidden, not only the pair's own.
+    public var hidesAllSharedEdges: Float = 0.3
+    /// Share of the positives that are embedded as new items, without any edge, so that new items are not out of distribution.
+    public var newItemShare: Float = 0.15
+    /// Whether neighborhoods are drawn anew every epoch.
+    public var redrawsNeighborhoods = true
+    /// Which pairs of a collection's items are positives.
+    public var pairs = PositivePairConfiguration()
+    /// Validations without improvement after which training stops; 0 never stops early.
+    public var patience = 0
+    /// Seconds between checkpoints, beside the one at every epoch's end.
+    public var checkpointSeconds: Double = 120
+    public var seed: UInt64 = 1
+
+    public init() {}
+
+    /// - Throws: ``ConfigurationError`` naming the setting.
+    public func validate() throws {
+        try ConfigurationError.require(epochs >= 0, "epochs is \(epochs), expected 0 or more")
+        try ConfigurationError.require((1...1_000_000).contains(batchSize), "batch-size is \(batchSize), expected 1 to 1000000")
+        try ConfigurationError.require(learningRate > 0 && learningRate.isFinite, "learning-rate is \(learningRate), expected a positive number")
+        try ConfigurationError.require((0...1).contains(warmUp), "warm-up is \(warmUp), expected 0 to 1")
+        try ConfigurationError.require(finalRateFactor > 0 && finalRateFactor <= 1, "final-rate-factor is \(finalRateFactor), expected above 0, at most 1")
+        try ConfigurationError.require((0..<1).contains(momentum), "momentum is \(momentum), expected 0 to below 1")
+        try ConfigurationError.require(weightDecay >= 0 && weightDecay.isFinite, "weight-decay is \(weightDecay), expected 0 or more")
+        try ConfigurationError.require(clipNorm >= 0 && clipNorm.isFinite, "clip-norm is \(clipNorm), expected 0 or more")
+        try ConfigurationError.require(margin.isFinite && margin >= 0, "margin is \(margin), expected 0 or more")
+        try ConfigurationError.require(temperature > 0 && temperature.isFinite, "temperature is \(temperature), expected a positive number")
+        try ConfigurationError.require((1...1_000_000).contains(negatives), "negatives is \(negatives), expected 1 to 1000000")
+        try ConfigurationError.require((0...1000).contains(hardNegatives), "hard-negatives is \(hardNegatives), expected 0 to 1000")
+        try ConfigurationError.require((0...1).contains(hidesAllSharedEdges), "hides-all-shared-edges is \(hidesAllSharedEdges), expected 0 to 1")
+        try ConfigurationError.require((0...1).contains(newItemShare), "new-item-share is \(newItemShare), expected 0 to 1")
+    }
+}

@@ -1,0 +1,110 @@
+#include "ps_context.h"
+#include "internal/ps_blas.h"
+#include "internal/ps_check.h"
+#include "internal/ps_team.h"
+
+#if defined(PS_WITHOUT_OPENBLAS) || defined(__APPLE__)
+static const char *blas_core(void) { return "unknown"; }
+static const char *blas_configuration(void) { return "unknown"; }
+static void set_blas_threads(int32_t threads) { (void)threads; }
+#else
+int openblas_get_num_threads(void);
+void openblas_set_num_threads(int threads);
+char *openblas_get_corename(void);
+char *openblas_get_config(void);
+static const char *blas_core(void) { return openblas_get_corename(); }
+static const char *blas_configuration(void) { return openblas_get_config(); }
+static void set_blas_threads(int32_t threads) {
+    // Only on a change: setting it tears down and restarts OpenBLAS's pool.
+    if (openblas_get_num_threads() != threads) openblas_set_num_threads(threads);
+}
+#endif
+
+const char *ps_blas_core_name(void) { return blas_core(); }
+const char *ps_blas_configuration(void) { return blas_configuration(); }
+
+void ps_blas_sgemm(const ps_context *ctx, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+                   const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
+    set_blas_threads(ctx->threads);
+    cblas_sgemm(PS_BLAS_ROW_MAJOR, transpose_a ? PS_BLAS_TRANSPOSE : PS_BLAS_NO_TRANSPOSE,
+                transpose_b ? PS_BLAS_TRANSPOSE : PS_BLAS_NO_TRANSPOSE, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c,
+                (int)ldc);
+}
+
+int32_t ps_isa_supported(ps_isa isa) {
+    switch (isa) {
+        case PS_ISA_SCALAR: return 1;
+#if defined(__x86_64__)
+        // The compiler's builtin also asks the operating system whether it saves the wide registers.
+        case PS_ISA_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+        case PS_ISA_AVX512:
+            return ps_isa_supported(PS_ISA_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+        case PS_ISA_NEON: return 0;
+#elif defined(__aarch64__)
+        case PS_ISA_AVX2:
+        case PS_ISA_AVX512: return 0;
+        case PS_ISA_NEON: return 1;
+#else
+        case PS_ISA_AVX2:
+        case PS_ISA_AVX512:
+        case PS_ISA_NEON: return 0;
+#endif
+    }
+    return 0;
+}
+
+ps_isa ps_isa_detect(void) {
+    const ps_isa best_first[] = {PS_ISA_AVX512, PS_ISA_AVX2, PS_ISA_NEON};
+    for (int32_t i = 0; i < 3; i++) {
+        if (ps_isa_supported(best_first[i])) return best_first[i];
+    }
+    return PS_ISA_SCALAR;
+}
+
+const char *ps_isa_name(ps_isa isa) {
+    switch (isa) {
+        case PS_ISA_SCALAR: return "scalar";
+        case PS_ISA_AVX2: return "avx2";
+        case PS_ISA_AVX512: return "avx512";
+        case PS_ISA_NEON: return "neon";
+    }
+    return "unknown";
+}
+
+static const ps_leaves *leaves_for(ps_isa isa) {
+    switch (isa) {
+#if defined(__x86_64__)
+        case PS_ISA_AVX2: return &ps_leaves_avx2;
+        case PS_ISA_AVX512: return &ps_leaves_avx512;
+#elif defined(__aarch64__)
+        case PS_ISA_NEON: return &ps_leaves_neon;
+#endif
+        default: return &ps_leaves_scalar;
+    }
+}
+
+ps_status ps_context_make(ps_isa isa, int32_t threads, ps_context *context) {
+    PS_REQUIRE(context != NULL, PS_NULL_POINTER);
+    PS_REQUIRE(threads >= 1, PS_BAD_PARAMETER);
+    PS_REQUIRE(ps_isa_supported(isa), PS_UNSUPPORTED_ISA);
+    context->leaves = leaves_for(isa);
+    context->isa = isa;
+    context->threads = threads;
+    return PS_OK;
+}
+
+int32_t ps_context_probe_threads(const ps_context *context) {
+    if (context == NULL || context->threads < 1) return 0;
+    int32_t threads = ps_team_size(context, INT64_MAX / 2), ran = 0;
+    #pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : ran)
+    for (int32_t part = 0; part < threads; part++) {
+#ifdef _OPENMP
+        // Each thread of the team gets exactly one part, unless the team is smaller: then parts beyond it are not counted.
+        ran += part == omp_get_thread_num();
+#else
+        ran += part == 0;
+#endif
+    }
+    return ran;
+}

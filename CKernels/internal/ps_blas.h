@@ -1,0 +1,18 @@
+#ifndef PS_BLAS_H
+#define PS_BLAS_H
+#include <stdint.h>
+#include "ps_context.h"
+
+/// The BLAS functions that we call, declared here so that a build needs no cblas.h.
+enum { PS_BLAS_ROW_MAJOR = 101, PS_BLAS_NO_TRANSPOSE = 111, PS_BLAS_TRANSPOSE = 112 };
+void cblas_sgemm(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
+                 int ldb, float beta, float *c, int ldc);
+
+/// C = alpha op(A) op(B) + beta C on ctx->threads threads. Sizes were checked to fit BLAS's 32-bit ints (ps_blas_fits).
+/// Never called inside a parallel region: the distribution's OpenBLAS starts threads of its own.
+void ps_blas_sgemm(const ps_context *ctx, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+                   const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
+static inline int32_t ps_blas_fits(int64_t size) { return size <= INT32_MAX; }
+
+#endif

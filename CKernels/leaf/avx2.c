@@ -1,0 +1,14 @@
+/// Leaves for AVX2, FMA and F16C: 8 lanes.
+#if defined(__x86_64__)
+#define PS_LANES 8
+#define PS_HAS_FMA 1
+#define PS_TABLE ps_leaves_avx2
+// SwiftPM has no flags per file, so the target is set here; the system headers come first, because they must not inherit it.
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#include "body/all.h"
+#pragma clang attribute pop
+#endif

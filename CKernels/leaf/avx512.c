@@ -1,0 +1,14 @@
+/// Leaves for AVX-512 F, BW, VL and DQ: 16 lanes.
+#if defined(__x86_64__)
+#define PS_LANES 16
+#define PS_HAS_FMA 1
+#define PS_TABLE ps_leaves_avx512
+// SwiftPM has no flags per file, so the target is set here; the system headers come first, because they must not inherit it.
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), apply_to = function)
+#include "body/all.h"
+#pragma clang attribute pop
+#endif

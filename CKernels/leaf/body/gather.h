@@ -1,0 +1,103 @@
+/// Gather, scatter-add and conversions. Driver: gather.c.
+
+/// Rows this far ahead are prefetched: random rows miss every cache, and the processor cannot guess the next index.
+enum { GATHER_AHEAD = 8 };
+
+/// Stores past the caches when `stream` says that the output is larger than they are and each store is aligned.
+PS_INLINE void store_row_part(float *out, vf v, int32_t stream) {
+    if (stream) __builtin_nontemporal_store(v, (vf *)out);
+    else vf_store(out, v);
+}
+
+PS_INLINE int32_t can_stream(const float *out, int64_t out_stride, int32_t stream) {
+    return stream && PS_LANES > 1 && ((uintptr_t)out % sizeof(vf)) == 0 && out_stride % PS_LANES == 0;
+}
+
+static void gather_f32(const float *table, int64_t table_stride, const int64_t *indices, int64_t D, int64_t begin, int64_t end, float *out,
+                       int64_t out_stride, int32_t stream) {
+    stream = can_stream(out, out_stride, stream);
+    for (int64_t b = begin; b < end; b++) {
+        if (b + GATHER_AHEAD < end) prefetch_bytes(table + indices[b + GATHER_AHEAD] * table_stride, D * 4);
+        const float *row = table + indices[b] * table_stride;
+        float *to = out + b * out_stride;
+        int64_t d = 0;
+        for (; d + PS_LANES <= D; d += PS_LANES) store_row_part(to + d, vf_load(row + d), stream);
+        for (; d < D; d++) to[d] = row[d];
+    }
+}
+
+static void gather_f16(const uint16_t *table, int64_t table_stride, const int64_t *indices, int64_t D, int64_t begin, int64_t end,
+                       float *out, int64_t out_stride, int32_t stream) {
+    stream = can_stream(out, out_stride, stream);
+    for (int64_t b = begin; b < end; b++) {
+        if (b + GATHER_AHEAD < end) prefetch_bytes(table + indices[b + GATHER_AHEAD] * table_stride, D * 2);
+        const uint16_t *row = table + indices[b] * table_stride;
+        float *to = out + b * out_stride;
+        int64_t d = 0;
+        for (; d + PS_LANES <= D; d += PS_LANES) store_row_part(to + d, vf_from_f16(vh_load(row + d)), stream);
+        if (d < D) vf_store_part(to + d, vf_from_f16(vh_load_part(row + d, D - d)), D - d);
+    }
+}
+
+static void gather_bf16(const uint16_t *table, int64_t table_stride, const int64_t *indices, int64_t D, int64_t begin, int64_t end,
+                        float *out, int64_t out_stride, int32_t stream) {
+    stream = can_stream(out, out_stride, stream);
+    for (int64_t b = begin; b < end; b++) {
+        if (b + GATHER_AHEAD < end) prefetch_bytes(table + indices[b + GATHER_AHEAD] * table_stride, D * 2);
+        const uint16_t *row = table + indices[b] * table_stride;
+        float *to = out + b * out_stride;
+        int64_t d = 0;
+        for (; d + PS_LANES <= D; d += PS_LANES) store_row_part(to + d, vf_from_bf16(vh_load(row + d)), stream);
+        if (d < D) vf_store_part(to + d, vf_from_bf16(vh_load_part(row + d, D - d)), D - d);
+    }
+}
+
+/// Which thread owns a table row: a multiplicative hash, so that neither a popular range nor a stride lands on one thread.
+PS_INLINE int32_t owner_of(int64_t index, int32_t owners) {
+    uint32_t hash = (uint32_t)((uint64_t)index * 0x9e3779b97f4a7c15u >> 32);
+    return (int32_t)((uint64_t)hash * (uint32_t)owners >> 32);
+}
+
+static void scatter_add_f32(const float *rows, const int64_t *indices, int64_t D, int64_t B, int32_t owner, int32_t owners, float *table) {
+    for (int64_t b = 0; b < B; b++) {
+        if (b + GATHER_AHEAD < B && (owners == 1 || owner_of(indices[b + GATHER_AHEAD], owners) == owner)) {
+            prefetch_bytes(table + indices[b + GATHER_AHEAD] * D, D * 4);
+        }
+        if (owners > 1 && owner_of(indices[b], owners) != owner) continue;
+        const float *row = rows + b * D;
+        float *to = table + indices[b] * D;
+        int64_t d = 0;
+        for (; d + PS_LANES <= D; d += PS_LANES) vf_store(to + d, vf_load(to + d) + vf_load(row + d));
+        for (; d < D; d++) to[d] += row[d];
+    }
+}
+
+static void convert_f32_to_bf16(const float *values, int64_t begin, int64_t end, uint16_t *out) {
+    int64_t i = begin;
+    for (; i + PS_LANES <= end; i += PS_LANES) vh_store(out + i, vf_to_bf16(vf_load(values + i)));
+    if (i < end) {
+        vh last = vf_to_bf16(vf_load_part(values + i, end - i));
+        memcpy(out + i, &last, (size_t)(end - i) * 2);
+    }
+}
+
+static void convert_bf16_to_f32(const uint16_t *values, int64_t begin, int64_t end, float *out) {
+    int64_t i = begin;
+    for (; i + PS_LANES <= end; i += PS_LANES) vf_store(out + i, vf_from_bf16(vh_load(values + i)));
+    if (i < end) vf_store_part(out + i, vf_from_bf16(vh_load_part(values + i, end - i)), end - i);
+}
+
+static void convert_f32_to_f16(const float *values, int64_t begin, int64_t end, uint16_t *out) {
+    int64_t i = begin;
+    for (; i + PS_LANES <= end; i += PS_LANES) vh_store(out + i, vf_to_f16(vf_load(values + i)));
+    if (i < end) {
+        vh last = vf_to_f16(vf_load_part(values + i, end - i));
+        memcpy(out + i, &last, (size_t)(end - i) * 2);
+    }
+}
+
+static void convert_f16_to_f32(const uint16_t *values, int64_t begin, int64_t end, float *out) {
+    int64_t i = begin;
+    for (; i + PS_LANES <= end; i += PS_LANES) vf_store(out + i, vf_from_f16(vh_load(values + i)));
+    if (i < end) vf_store_part(out + i, vf_from_f16(vh_load_part(values + i, end - i)), end - i);
+}

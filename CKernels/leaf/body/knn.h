@@ -1,0 +1,136 @@
+/// Dot products of queries with rows, and scans of scores. Driver: knn.c.
+
+PS_INLINE vf load_row_f32(const float *p) { return vf_load(p); }
+PS_INLINE vf load_row_bf16(const uint16_t *p) { return vf_from_bf16(vh_load(p)); }
+PS_INLINE vf load_row_part_f32(const float *p, int64_t n) { return vf_load_part(p, n); }
+PS_INLINE vf load_row_part_bf16(const uint16_t *p, int64_t n) { return vf_from_bf16(vh_load_part(p, n)); }
+
+/// A tile of QUERIES x ROWS dot products, each in the order of dot_f32. 4 x 3 keeps 12 accumulators and 7 operands in registers.
+#define TILE(QUERIES, ROWS, element, kind) \
+    do { \
+        vf sums[QUERIES][ROWS]; \
+        for (int q = 0; q < QUERIES; q++) \
+            for (int r = 0; r < ROWS; r++) sums[q][r] = 0.0f; \
+        int64_t e = 0; \
+        for (; e + PS_LANES <= E; e += PS_LANES) { \
+            vf x[QUERIES]; \
+            for (int q = 0; q < QUERIES; q++) x[q] = vf_load(queries + q * E + e); \
+            for (int r = 0; r < ROWS; r++) { \
+                vf v = load_row_##kind(rows + r * E + e); \
+                for (int q = 0; q < QUERIES; q++) sums[q][r] = vf_fma(x[q], v, sums[q][r]); \
+            } \
+        } \
+        if (e < E) { \
+            for (int r = 0; r < ROWS; r++) { \
+                vf v = load_row_part_##kind(rows + r * E + e, E - e); \
+                for (int q = 0; q < QUERIES; q++) sums[q][r] = vf_fma(vf_load_part(queries + q * E + e, E - e), v, sums[q][r]); \
+            } \
+        } \
+        for (int q = 0; q < QUERIES; q++) \
+            for (int r = 0; r < ROWS; r++) scores[q * scores_stride + r] = vf_sum(sums[q][r]); \
+    } while (0)
+
+PS_INLINE void tile_4x3_f32(const float *queries, const float *rows, int64_t E, float *scores, int64_t scores_stride) {
+    TILE(4, 3, float, f32);
+}
+PS_INLINE void tile_4x1_f32(const float *queries, const float *rows, int64_t E, float *scores, int64_t scores_stride) {
+    TILE(4, 1, float, f32);
+}
+PS_INLINE void tile_1x4_f32(const float *queries, const float *rows, int64_t E, float *scores, int64_t scores_stride) {
+    TILE(1, 4, float, f32);
+}
+PS_INLINE void tile_1x1_f32(const float *queries, const float *rows, int64_t E, float *scores, int64_t scores_stride) {
+    TILE(1, 1, float, f32);
+}
+PS_INLINE void tile_4x3_bf16(const float *queries, const uint16_t *rows, int64_t E, float *scores, int64_t scores_stride) {
+    TILE(4, 3, uint16_t, bf16);
+}
+PS_INLINE void tile_4x1_bf16(const float *queries, const uint16_t *rows, int64_t E, float *scores, int64_t scores_stride) {
+    TILE(4, 1, uint16_t, bf16);
+}
+PS_INLINE void tile_1x4_bf16(const float *queries, const uint16_t *rows, int64_t E, float *scores, int64_t scores_stride) {
+    TILE(1, 4, uint16_t, bf16);
+}
+PS_INLINE void tile_1x1_bf16(const float *queries, const uint16_t *rows, int64_t E, float *scores, int64_t scores_stride) {
+    TILE(1, 1, uint16_t, bf16);
+}
+
+static void dots_f32(const float *queries, const float *rows, int64_t Q, int64_t R, int64_t E, float *scores, int64_t scores_stride) {
+    int64_t q = 0;
+    for (; q + 4 <= Q; q += 4) {
+        const float *four = queries + q * E;
+        float *to = scores + q * scores_stride;
+        int64_t r = 0;
+        for (; r + 3 <= R; r += 3) tile_4x3_f32(four, rows + r * E, E, to + r, scores_stride);
+        for (; r < R; r++) tile_4x1_f32(four, rows + r * E, E, to + r, scores_stride);
+    }
+    for (; q < Q; q++) {
+        const float *one = queries + q * E;
+        float *to = scores + q * scores_stride;
+        int64_t r = 0;
+        for (; r + 4 <= R; r += 4) tile_1x4_f32(one, rows + r * E, E, to + r, scores_stride);
+        for (; r < R; r++) tile_1x1_f32(one, rows + r * E, E, to + r, scores_stride);
+    }
+}
+
+static void dots_bf16(const float *queries, const uint16_t *rows, int64_t Q, int64_t R, int64_t E, float *scores, int64_t scores_stride) {
+    int64_t q = 0;
+    for (; q + 4 <= Q; q += 4) {
+        const float *four = queries + q * E;
+        float *to = scores + q * scores_stride;
+        int64_t r = 0;
+        for (; r + 3 <= R; r += 3) tile_4x3_bf16(four, rows + r * E, E, to + r, scores_stride);
+        for (; r < R; r++) tile_4x1_bf16(four, rows + r * E, E, to + r, scores_stride);
+    }
+    for (; q < Q; q++) {
+        const float *one = queries + q * E;
+        float *to = scores + q * scores_stride;
+        int64_t r = 0;
+        for (; r + 4 <= R; r += 4) tile_1x4_bf16(one, rows + r * E, E, to + r, scores_stride);
+        for (; r < R; r++) tile_1x1_bf16(one, rows + r * E, E, to + r, scores_stride);
+    }
+}
+
+static void dots_indexed_f32(const float *query, const float *rows, const int64_t *indices, int64_t E, int64_t begin, int64_t end,
+                             float *out) {
+    if (!indices) {
+        dots_f32(query, rows + begin * E, 1, end - begin, E, out + begin, end - begin);
+        return;
+    }
+    for (int64_t i = begin; i < end; i++) {
+        if (i + 8 < end) prefetch_bytes(rows + indices[i + 8] * E, E * 4);
+        out[i] = dot_f32(query, rows + indices[i] * E, E);
+    }
+}
+
+static int64_t find_at_least_f32(const float *scores, int64_t begin, int64_t end, float threshold) {
+    int64_t i = begin;
+    for (; i + PS_LANES <= end; i += PS_LANES) {
+        if (vi_any(vf_load(scores + i) >= threshold)) break;
+    }
+    while (i < end && !(scores[i] >= threshold)) i++;
+    return i;
+}
+
+static void count_above_f32(const float *scores, int64_t N, float threshold, int64_t *above, int64_t *equal) {
+    int64_t more = 0, same = 0, i = 0;
+    while (i + PS_LANES <= N) {
+        vi more_lanes = 0, same_lanes = 0;  // 32-bit counts: emptied long before they could overflow
+        int64_t stop = N - i > (int64_t)PS_LANES << 20 ? i + ((int64_t)PS_LANES << 20) : N;
+        for (; i + PS_LANES <= stop; i += PS_LANES) {
+            vf v = vf_load(scores + i);
+            more_lanes -= v > threshold;
+            same_lanes -= v == threshold;
+        }
+        for (int lane = 0; lane < PS_LANES; lane++) {
+            more += more_lanes[lane];
+            same += same_lanes[lane];
+        }
+    }
+    for (; i < N; i++) {
+        more += scores[i] > threshold;
+        same += scores[i] == threshold;
+    }
+    *above = more;
+    *equal = same;
+}

@@ -1,0 +1,7 @@
+/// Leaves for NEON, which every 64-bit Arm processor has: 4 lanes.
+#if defined(__aarch64__)
+#define PS_LANES 4
+#define PS_HAS_FMA 1
+#define PS_TABLE ps_leaves_neon
+#include "body/all.h"
+#endif

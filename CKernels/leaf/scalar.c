@@ -1,0 +1,5 @@
+/// Leaves in plain C: one lane, no fused multiply-add. They run everywhere and are the yardstick of the others.
+#define PS_LANES 1
+#define PS_HAS_FMA 0
+#define PS_TABLE ps_leaves_scalar
+#include "body/all.h"

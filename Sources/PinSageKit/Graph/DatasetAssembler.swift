@@ -48,7 +48,7 @@ public struct DatasetAssembler {
             guard !isDescribed[row] else { throw DataError("expected each item once, found \"\(identifier)\" again") }
             isDescribed[row] = true
         }
-        try catalog?.append(ItemID(row), description)
+        try catalog?.append(ItemID(row), identifier: identifier, description)
         return ItemID(row)
     }
 
@@ -97,7 +97,7 @@ public struct DatasetAssembler {
         guard var writer else { preconditionFailure("a dataset in memory has no output, or finish was called before") }
         let dataset = try dataset()
         if let catalog {
-            for row in isDescribed.indices where !isDescribed[row] { try catalog.append(ItemID(row), ItemDescription()) }
+            for row in isDescribed.indices where !isDescribed[row] { try catalog.append(ItemID(row), identifier: dataset.items[row], ItemDescription()) }
             try catalog.finish()
             try writer.addFile(named: Dataset.catalogFile)
         }

@@ -27,7 +27,9 @@ public protocol ItemCatalog: Sendable {
 /// Takes descriptions while a dataset is written.
 public protocol ItemCatalogWriter: AnyObject {
     /// Called once for each item, in row order where the items file names every item and comes first, which importers see to.
-    func append(_ item: ItemID, _ description: ItemDescription) throws
+    ///
+    /// - Parameter identifier: the string that people know the item by, for catalogs that search it.
+    func append(_ item: ItemID, identifier: String, _ description: ItemDescription) throws
     /// Called after the last item, before the dataset is committed. The catalog's files must then be complete and closed.
     func finish() throws
 }

@@ -100,7 +100,7 @@ public struct SpreadScorer: CandidateScorer {
                 for item in current.indices { unsafe scores[item] += weight * current[item] }
             }
         }
-        for item in unsafe scores.indices { unsafe scores[item] *= to[item] }
+        for item in scores.indices { unsafe scores[item] *= to[item] }
     }
 
     /// One worker's scratch: what lies on each collection at the moment.

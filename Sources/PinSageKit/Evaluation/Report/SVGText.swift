@@ -28,7 +28,7 @@ enum NumberText {
     /// `value` with a fixed number of decimals.
     static func fixed(_ value: Double, _ decimals: Int) -> String {
         guard value.isFinite else { return "–" }
-        let text = unsafe String(format: "%.\(decimals)f", value)
+        let text = String(format: "%.\(decimals)f", value)
         return text.hasPrefix("-") && !text.contains(where: { ("1"..."9").contains($0) }) ? String(text.dropFirst()) : text
     }
 

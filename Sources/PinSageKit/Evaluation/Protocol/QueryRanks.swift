@@ -62,10 +62,11 @@ enum RankCounter {
     static func rank(scores: UnsafeBufferPointer<Float>, query: EvaluationQuery, among: [ItemID]?, into ranks: inout [Double]) {
         ranks.removeAll(keepingCapacity: true)
         if query.positives.count == 1, query.candidates == nil, among == nil {
-            unsafe ranks.append(single(scores: scores, positive: Int(query.positives[0].row), excluded: query.excluded))
+            let rank = unsafe single(scores: scores, positive: Int(query.positives[0].row), excluded: query.excluded)
+            ranks.append(rank)
             return
         }
-        var tally = unsafe Tally(thresholds: query.positives.map { scores[Int($0.row)] })
+        var tally = Tally(thresholds: query.positives.map { unsafe scores[Int($0.row)] })
         var candidateCount = 0
         if let candidates = query.candidates {
             for item in candidates { unsafe tally.add(scores[Int(item.row)], 1) }
@@ -80,7 +81,7 @@ enum RankCounter {
                 candidateCount += 1
             }
         } else {
-            for index in unsafe scores.indices { unsafe tally.add(scores[index], 1) }
+            for index in scores.indices { unsafe tally.add(scores[index], 1) }
             for item in query.excluded { unsafe tally.add(scores[Int(item.row)], -1) }
             candidateCount = scores.count - query.excluded.count
         }

@@ -137,7 +137,7 @@ public final class Trainer {
         return state
     }
 
-    private func makeSource() throws -> MinibatchSource {
+    func makeSource() throws -> MinibatchSource {
         let pairSource = PositivePairSource(graph: graph, configuration: configuration.pairs)
         guard pairSource.count > 0 else {
             throw TrainingError.tooFewPairs(

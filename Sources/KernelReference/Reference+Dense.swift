@@ -1,14 +1,14 @@
 extension Reference {
     /// op(A) op(B), row-major. Shapes: op(A) (m,k), op(B) (k,n), result (m,n).
     public static func product(
-        _ a: [Float], transposed transposeA: Bool = false, _ b: [Float], transposed transposeB: Bool = false, m: Int, n: Int, k: Int
+        _ a: [Float], _ b: [Float], transposingFirst: Bool = false, transposingSecond: Bool = false, m: Int, n: Int, k: Int
     ) -> [Double] {
         var c = [Double](repeating: 0, count: m * n)
         for i in 0..<m {
             for j in 0..<n {
                 for l in 0..<k {
-                    let left = transposeA ? a[l * m + i] : a[i * k + l]
-                    let right = transposeB ? b[j * k + l] : b[l * n + j]
+                    let left = transposingFirst ? a[l * m + i] : a[i * k + l]
+                    let right = transposingSecond ? b[j * k + l] : b[l * n + j]
                     c[i * n + j] += Double(left) * Double(right)
                 }
             }

@@ -122,7 +122,7 @@ import Testing
                         ps_matmul_f32(
                             &context, a, Int64(ta ? m : k), ta ? 1 : 0, b, Int64(tb ? k : n), tb ? 1 : 0, Int64(m), Int64(n), Int64(k), 2, 0.5, &c,
                             Int64(n)) == PS_OK)
-                    let product = Reference.product(a, transposed: ta, b, transposed: tb, m: m, n: n, k: k)
+                    let product = Reference.product(a, b, transposingFirst: ta, transposingSecond: tb, m: m, n: n, k: k)
                     let expected = zip(product, before).map { 2 * $0 + 0.5 * Double($1) }
                     expectClose(c, expected, scale: .init(repeating: 2 * Double(k) + 1, count: m * n), units: Double(k) + 4)
                 }

@@ -22,6 +22,8 @@ public final class SQLiteCatalogWriter: ItemCatalogWriter {
         self.path = path
         lowercased = Set(CatalogSchema.fixedColumns)
         var configuration = Configuration()
+        // One transaction spans many calls: nobody sees the file before it is complete.
+        configuration.allowsUnsafeTransactions = true
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536")
         }

@@ -216,6 +216,17 @@ public struct FeatureTransform: Sendable {
         scaleToLength(weights.dense, &values, start..<start + given.count)
     }
 
+    /// The rows of a dataset with the place of the log-degree in them, as training and the embedding pass read them.
+    public func featureMatrix(for dataset: Dataset, catalog: (any ItemCatalog)?, progress: Progress = { _, _, _ in }) throws -> FeatureMatrix {
+        FeatureMatrix(values: try matrix(for: dataset, catalog: catalog, progress: progress), degree: degreeColumn)
+    }
+
+    /// Where the log-degree is in a row, and what log(1 + degree) is multiplied by.
+    public var degreeColumn: (column: Int, scale: Float)? {
+        guard let largestLogDegree, largestLogDegree > 0 else { return nil }
+        return (width - 1, Float(Double(Self.logDegreeWeight) / largestLogDegree))
+    }
+
     private func fillDegree(_ values: inout [Float], row start: Int, degree: Int) {
         guard let largestLogDegree, largestLogDegree > 0 else { return }
         values[start + width - 1] = Self.logDegreeWeight * Float(log1p(Double(max(0, degree))) / largestLogDegree)

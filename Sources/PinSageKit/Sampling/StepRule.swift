@@ -72,3 +72,26 @@ struct HiddenRule: StepRule {
         return unsafe UniformRule().edge(fromCollection: collection, in: graph, word: word)
     }
 }
+
+/// Every edge is equally likely, but a walker at a collection draws again, up to a few times, while the item it drew is not preferred.
+///
+/// Source: Eksombatchai et al. 2018, section 3.1 (biasing the walk): there the preference is a user's language or topic.
+struct BiasedRule: StepRule {
+    let prefers: @Sendable (ItemID) -> Bool
+    /// The most draws: an item that is not preferred is reached with probability (share not preferred) ^ draws.
+    let draws: Int
+
+    @inline(__always) func edge(from item: UInt32, in graph: borrowing WalkGraph, word: UInt64) -> (position: UInt64, rest: UInt64) {
+        unsafe UniformRule().edge(from: item, in: graph, word: word)
+    }
+
+    func edge(fromCollection collection: UInt32, in graph: borrowing WalkGraph, word: UInt64) -> (position: UInt64, rest: UInt64) {
+        var (position, rest) = unsafe UniformRule().edge(fromCollection: collection, in: graph, word: word)
+        guard position != deadEnd else { return (position, rest) }
+        for _ in 1..<max(1, draws) {
+            if unsafe prefers(ItemID(row: graph.collections.target(position))) { break }
+            (position, rest) = unsafe UniformRule().edge(fromCollection: collection, in: graph, word: CounterRandom.mixed(rest &+ word))
+        }
+        return (position, rest)
+    }
+}

@@ -79,6 +79,27 @@
         }
     }
 
+    /// Runs some of one seed's walks, numbered as in ``run(_:on:rule:)``, and leaves their visits at the start of ``visits``.
+    ///
+    /// - Parameter walks: at most ``WalkConfiguration/walks`` of them; their numbers may be any, so that a long job goes in rounds.
+    /// - Returns: how many visits there are.
+    func run(_ seed: ItemID, walks: Range<Int>, on graph: borrowing WalkGraph, rule: some StepRule) -> Int {
+        precondition(walks.count <= configuration.walks, "\(walks.count) walks in an engine for \(configuration.walks)")
+        let stream = random.stream(of: UInt64(seed.row))
+        var first = 0
+        while first < walks.count {
+            let count = min(Walkers.most, walks.count - first)
+            for slot in 0..<count {
+                unsafe walkers.seeds[slot] = seed.row
+                unsafe walkers.items[slot] = seed.row
+                unsafe walkers.counters[slot] = stream.counter(walk: walks.lowerBound + first + slot, step: 0)
+            }
+            unsafe hop(count, visits: visits + first * configuration.walkLength, on: graph, rule: rule)
+            first += count
+        }
+        return walks.count * configuration.walkLength
+    }
+
     private func hop(
         _ count: Int, visits: UnsafeMutablePointer<UInt32>, on graph: borrowing WalkGraph, rule: some StepRule
     ) {

@@ -138,7 +138,7 @@ public final class Trainer {
     }
 
     func makeSource() throws -> MinibatchSource {
-        let pairSource = PositivePairSource(graph: graph, configuration: configuration.pairs)
+        let pairSource = try PositivePairSource(graph: graph, configuration: configuration.pairs)
         guard pairSource.count > 0 else {
             throw TrainingError.tooFewPairs(
                 found: 0, reason: "A positive pair is two items of one collection; no collection has two items within the configured size limits.")

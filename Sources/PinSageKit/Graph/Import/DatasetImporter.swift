@@ -38,11 +38,8 @@ public struct DatasetImporter: Sendable {
         var log = EdgeLog()
         for path in edges { try read(path, itemsPath: items, names: names, into: &log, progress: progress) }
         guard log.count > 0 else { throw DataError("expected at least one edge, found none", file: edges.first) }
-        let identifiers = names.items.identifiers()
         if let catalogWriter {
-            for row in (describedItems ?? 0)..<names.items.count {
-                try catalogWriter.append(ItemID(row), identifier: identifiers[row], ItemDescription())
-            }
+            for row in (describedItems ?? 0)..<names.items.count { try catalogWriter.append(ItemID(row), identifier: names.items[row], ItemDescription()) }
             try catalogWriter.finish()
             try writer.addFile(named: Dataset.catalogFile)
         }
@@ -50,6 +47,7 @@ public struct DatasetImporter: Sendable {
         progress?(ImportProgress(stage: .graph, count: log.count, fraction: 0))
         let graph = try log.graph(itemCount: names.items.count, collectionCount: names.collections.count)
         try Dataset.write(graph, into: &writer)
+        let identifiers = names.items.identifiers()
         try identifiers.write(into: &writer, prefix: "item_ids")
         try names.collections.identifiers().write(into: &writer, prefix: "collection_ids")
         for (index, feature) in featureImports.enumerated() {
@@ -79,7 +77,7 @@ public struct DatasetImporter: Sendable {
                 throw DataError("expected each item once, found \"\(identifier)\" again; it was on line \(lines[item])", file: path, line: row.line)
             }
             lines.append(UInt32(truncatingIfNeeded: row.line))
-            try catalog?.append(ItemID(item), identifier: identifier, DatasetImporter.description(row, except: column))
+            if let catalog { try catalog.append(ItemID(item), identifier: identifier, DatasetImporter.description(row, except: column)) }
             if names.count % 100_000 == 0 { progress?(ImportProgress(stage: .items, count: names.count, fraction: nil)) }
         }
     }

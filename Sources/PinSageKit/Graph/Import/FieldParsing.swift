@@ -1,6 +1,6 @@
 /// Numbers and times in text fields.
 enum FieldParsing {
-    /// Seconds since 1970, or a date or date and time of ISO 8601; fractions of a second are dropped, a time without zone is UTC.
+    /// Seconds since 1970, or a date or date and time of ISO 8601; fractions of a second are rounded down, a time without zone is UTC.
     ///
     /// - Returns: `nil` when the field is neither.
     static func time(_ field: UnsafeBufferPointer<UInt8>) -> Int64? {
@@ -104,5 +104,13 @@ enum FieldParsing {
         }
         guard let value = unsafe Float(String(decoding: field, as: UTF8.self)), value > 0, value.isFinite else { return nil }
         return value
+    }
+}
+
+extension Graph {
+    /// Reads a time as edges files may have it: seconds since 1970 or ISO 8601; `nil` for anything else.
+    public static func time(parsing text: String) -> Int64? {
+        var text = text
+        return text.withUTF8 { unsafe FieldParsing.time($0) }
     }
 }

@@ -65,6 +65,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            resources: [.copy("Resources")],  // the demo's data
             swiftSettings: strict),
         .target(name: "KernelReference", swiftSettings: strict + optimised),
         .executableTarget(

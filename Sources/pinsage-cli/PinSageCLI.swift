@@ -1,8 +1,38 @@
 internal import ArgumentParser
+internal import PinSageKit
 
 @main
 struct PinSageCLI: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pinsage-cli",
-        abstract: "Related items from what people put together: train, embed, index, query and evaluate PinSage models.")
+        abstract: "Related items from what people put together: train, embed, index, query and evaluate PinSage models.",
+        discussion: """
+            Results go to standard output, messages and progress to standard error. Exit status: 0 success, 64 bad usage, 65 bad data, 1 otherwise.
+            """,
+        subcommands: [ImportCommand.self, SplitCommand.self, InfoCommand.self])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            exit(reporting: error)
+        }
+    }
+
+    /// Ends the process with a message and the status that belongs to the error.
+    private static func exit(reporting error: any Error) -> Never {
+        switch error {
+        case is DataError:
+            Terminal.error("error: \(error)")
+            exit(withError: ExitCode(65))
+        default:
+            // Usage errors (64), help (0) and statuses that a command chose are ArgumentParser's; anything else is a failure (1).
+            exit(withError: error)
+        }
+    }
 }

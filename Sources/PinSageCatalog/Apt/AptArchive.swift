@@ -40,6 +40,11 @@ public struct AptArchive: Sendable {
         taggedCount = packages.count { !$0.tags.isEmpty }
     }
 
+    /// Reads a saved package list, plain or gzip: a Packages file, `apt-cache dumpavail > FILE`, or the demo's snapshot.
+    public init(contentsOf path: String) throws {
+        try self.init(parsing: TextFile.bytes(of: path), file: path == "-" ? "standard input" : path)
+    }
+
     /// The package lists of this machine, whatever their compression, as apt's own reader prints them.
     ///
     /// - Parameter command: looked up in PATH.
@@ -97,6 +102,23 @@ public struct AptArchive: Sendable {
         var attributes = ["priority": package.priority, "source": package.source]
         if !package.section.isEmpty { attributes["section"] = package.section }
         return ItemDescription(title: package.name, url: package.homepage, text: package.summary, attributes: attributes)
+    }
+
+    /// Adds all packages and their collections to a dataset in the making.
+    public func add(to assembler: inout DatasetAssembler) throws {
+        for (position, package) in packages.enumerated() { try assembler.addItem(identifier: package.name, description: item(position)) }
+        for collection in collections() {
+            for member in collection.members { try assembler.addEdge(item: packages[member].name, collection: collection.name) }
+        }
+    }
+
+    /// Writes the archive as a dataset with its catalog.
+    ///
+    /// - Throws: `DataError`, as `DatasetAssembler` does; nothing is left at `output` then.
+    public func writeDataset(to output: String) throws -> ImportReport {
+        var assembler = try DatasetAssembler(output: output) { directory in try SQLiteCatalogWriter(directory: directory) }
+        try add(to: &assembler)
+        return try assembler.finish(metadata: ["source": "apt"])
     }
 
     /// All collections: relation lists, then sections, then tags, each by name in byte order.

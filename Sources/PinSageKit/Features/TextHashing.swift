@@ -101,8 +101,8 @@ public struct TextHashing: Codable, Sendable, Equatable {
     private func collectTerms(_ tokens: TextTokens, into terms: inout [UInt32]) {
         let starts = Family.allCases.map { Self.start(seed: seed, family: $0) }
         let shift = UInt64(64 - bucketBits)
-        tokens.bytes.withUnsafeBufferPointer { bytes in
-            tokens.scalars.withUnsafeBufferPointer { scalars in
+        unsafe tokens.bytes.withUnsafeBufferPointer { bytes in
+            unsafe tokens.scalars.withUnsafeBufferPointer { scalars in
                 for (index, word) in tokens.words.enumerated() {
                     let first = Int(word.lowerBound), end = Int(word.upperBound)
                     let wordEnd = unsafe Int(scalars[end])

@@ -55,7 +55,7 @@ struct TextTokens {
         field.withUTF8 { utf8 in
             var word: Int?
             var position = 0
-            let end = unsafe min(utf8.count, Self.maximumBytes)
+            let end = min(utf8.count, Self.maximumBytes)
             while position < end {
                 let byte = unsafe utf8[position]
                 if byte < 0x80 {

@@ -31,7 +31,7 @@ public enum PairsFile {
     public static func write(_ pairs: some Sequence<EvaluationPair>, to path: String) throws {
         try TextFile.write(to: path) { file in
             try file.write("query\tpositive\tcollection\n")
-            for pair in pairs { try file.write("\(pair.query)\t\(pair.positive)\t\(pair.collection ?? "")\n") }
+            for pair in pairs { try TextFile.write([pair.query, pair.positive, pair.collection ?? ""], to: file, path) }
         }
     }
 }
@@ -54,7 +54,7 @@ public enum CollectionsFile {
     public static func write(_ members: some Sequence<(collection: String, item: String)>, to path: String) throws {
         try TextFile.write(to: path) { file in
             try file.write("collection\titem\n")
-            for member in members { try file.write("\(member.collection)\t\(member.item)\n") }
+            for member in members { try TextFile.write([member.collection, member.item], to: file, path) }
         }
     }
 }
@@ -79,7 +79,17 @@ public enum IdentifierFile {
 }
 
 /// Writes a text file into a temporary sibling and renames it.
-enum TextFile {
+extension TextFile {
+    /// One line of tab-separated fields.
+    ///
+    /// - Throws: ``DataError`` for a field with a tab or line break, which this format cannot say.
+    static func write(_ fields: [String], to file: OutputFile, _ path: String) throws {
+        for field in fields where field.utf8.contains(where: { $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }) {
+            throw DataError("expected identifiers without tabs and line breaks, found \(JSONValue.string(field).serialized())", file: path)
+        }
+        try file.write(fields.joined(separator: "\t") + "\n")
+    }
+
     static func write(to path: String, _ body: (OutputFile) throws -> Void) throws {
         let temporary = "\(FileSystem.directory(of: path))/.\(FileSystem.name(of: path)).partial-\(processIdentifier)"
         try FileSystem.remove(temporary)

@@ -44,7 +44,8 @@ extension PinSageModel {
         if let idVectors { tensors.append(("id_vectors", Safetensors.Tensor(idVectors))) }
         try Safetensors.write(tensors, metadata: ["format": "pinsage"], to: try writer.newPath(for: "weights.safetensors"))
         try writer.addFile(named: "weights.safetensors")
-        for name in try features.write(to: writer.directory) { try writer.addFile(named: name) }
+        try features.write(to: writer.directory)
+        for name in FeatureTransform.fileNames { try writer.addFile(named: name) }
     }
 }
 

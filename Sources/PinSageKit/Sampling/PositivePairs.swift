@@ -134,6 +134,14 @@ public struct PositivePairSource: Sendable {
         }
     }
 
+    /// Whether two members of a collection may be a positive pair of each other: an item that shares such a collection with a query is no negative of it.
+    public func producesPairs(_ collection: CollectionID) -> Bool {
+        let size = graph.degree(of: collection)
+        guard size >= configuration.smallestCollection, size <= configuration.largestCollection ?? .max else { return false }
+        guard pairing == .consecutive, let times = graph.collections.times else { return true }
+        return graph.collections.range(of: Int(collection.row)).contains { times[$0] != Graph.unknownTime }
+    }
+
     /// The pairs of an epoch, shuffled.
     public func pairs(epoch: Int, seed: UInt64) -> [PositivePair] {
         let random = CounterRandom(seed: seed, round: UInt64(bitPattern: Int64(epoch)))

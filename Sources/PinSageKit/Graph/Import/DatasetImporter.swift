@@ -39,7 +39,7 @@ public struct DatasetImporter: Sendable {
         for path in edges { try read(path, itemsPath: items, names: names, into: &log, progress: progress) }
         guard log.count > 0 else { throw DataError("expected at least one edge, found none", file: edges.first) }
         if let catalogWriter {
-            for row in (describedItems ?? 0)..<names.items.count { try catalogWriter.append(ItemID(row), ItemDescription()) }
+            for row in (describedItems ?? 0)..<names.items.count { try catalogWriter.append(ItemID(row), identifier: names.items[row], ItemDescription()) }
             try catalogWriter.finish()
             try writer.addFile(named: Dataset.catalogFile)
         }
@@ -77,7 +77,7 @@ public struct DatasetImporter: Sendable {
                 throw DataError("expected each item once, found \"\(identifier)\" again; it was on line \(lines[item])", file: path, line: row.line)
             }
             lines.append(UInt32(truncatingIfNeeded: row.line))
-            if let catalog { try catalog.append(ItemID(item), DatasetImporter.description(row, except: column)) }
+            if let catalog { try catalog.append(ItemID(item), identifier: identifier, DatasetImporter.description(row, except: column)) }
             if names.count % 100_000 == 0 { progress?(ImportProgress(stage: .items, count: names.count, fraction: nil)) }
         }
     }

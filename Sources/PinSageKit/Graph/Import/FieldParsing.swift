@@ -106,3 +106,11 @@ enum FieldParsing {
         return value
     }
 }
+
+extension Graph {
+    /// Reads a time as edges files may have it: seconds since 1970 or ISO 8601; `nil` for anything else.
+    public static func time(parsing text: String) -> Int64? {
+        var text = text
+        return text.withUTF8 { unsafe FieldParsing.time($0) }
+    }
+}

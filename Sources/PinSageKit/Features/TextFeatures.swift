@@ -1,0 +1,151 @@
+#if canImport(Darwin)
+    internal import Darwin
+#else
+    internal import Glibc
+#endif
+
+/// Dense vectors of texts: hashed terms, TF-IDF, and the leading right singular vectors of the fitted texts.
+///
+/// A text's terms (``TextHashing``) that the fit kept are weighted (1 + ln count) * weight(term), with weight = family weight *
+/// ln(texts / texts with the term); the sparse row is scaled to length 1, multiplied by the (terms, dimension) projection, and scaled to
+/// length 1 again. A text without a known term is a row of zeros.
+struct TextFeatures: Sendable {
+    let hashing: TextHashing
+    /// The buckets of the kept terms, ascending: bucket `buckets[c]` is column `c`.
+    let buckets: [UInt32]
+    /// One for each column.
+    let weights: [Float]
+    /// Shape (columns, dimension).
+    let projection: Matrix
+    /// Column of each bucket, -1 where the bucket was not kept.
+    private let columns: [Int32]
+
+    var dimension: Int { projection.columns }
+
+    init(hashing: TextHashing, buckets: [UInt32], weights: [Float], projection: Matrix) {
+        self.hashing = hashing
+        self.buckets = buckets
+        self.weights = weights
+        self.projection = projection
+        var columns = [Int32](repeating: -1, count: hashing.bucketCount)
+        for (column, bucket) in buckets.enumerated() { columns[Int(bucket)] = Int32(column) }
+        self.columns = columns
+    }
+
+    /// What a text's terms are weighted by, and how the singular values enter. Chosen by the hit-rate of the cosine on held-out pairs.
+    struct Weighting: Sendable {
+        /// By ``TextHashing/Family``.
+        var families: [Float] = [1, 1, 1]
+        /// The columns of the projection are v * s^power; 0 is V itself (U S), -1 whitens (U).
+        var singularValuePower: Float = -0.5
+        /// A term is kept when at least this many texts have it.
+        var fewestTexts = 2
+        /// The singular vectors are fitted to at most this many texts, evenly spread.
+        var mostFittedTexts = 1 << 17
+        var titleRepeats = 1
+    }
+
+    /// - Parameters:
+    ///   - catalog: is read twice.
+    ///   - terms: the most terms to keep.
+    static func fit(
+        catalog: any ItemCatalog, hashing: TextHashing = TextHashing(), weighting: Weighting = Weighting(),
+        terms: Int, dimension: Int, seed: UInt64, kernels: Kernels, progress: (_ stage: String, _ done: Int, _ total: Int) -> Void
+    ) throws -> TextFeatures {
+        // First pass: in how many texts each bucket occurs.
+        var textsWithBucket = [Int32](repeating: 0, count: hashing.bucketCount)
+        var count = 0, filled = 0
+        try forEachBatch(of: catalog) { batch in
+            for terms in try hashing.counts(ofTexts: batch, threads: kernels.threads) {
+                for bucket in terms.buckets { textsWithBucket[Int(bucket)] += 1 }
+                if !terms.buckets.isEmpty { filled += 1 }
+            }
+            count += batch.count
+            progress("counting terms", count, 0)
+        }
+        let kept = mostFrequent(textsWithBucket, atLeast: weighting.fewestTexts, most: terms)
+        let weights = kept.map { bucket -> Float in
+            let idf = log(Double(filled + 1) / Double(textsWithBucket[Int(bucket)]))
+            return Float(idf) * weighting.families[hashing.family(ofBucket: Int(bucket)).rawValue]
+        }
+        let unprojected = TextFeatures(hashing: hashing, buckets: kept, weights: weights, projection: Matrix(rows: kept.count, columns: 0))
+        // Second pass: the sparse rows that the singular vectors are fitted to.
+        let step = max(1, (count + weighting.mostFittedTexts - 1) / weighting.mostFittedTexts)
+        var rows = RaggedLists()
+        var position = 0
+        try forEachBatch(of: catalog) { batch in
+            let chosen = batch.indices.filter { (position + $0) % step == 0 }.map { batch[$0] }
+            position += batch.count
+            try unprojected.appendRows(of: chosen, to: &rows, threads: kernels.threads)
+            progress("weighting terms", position, count)
+        }
+        let svd = try RandomizedSVD(of: rows, columns: kept.count, rank: dimension, seed: seed, kernels: kernels) { done, total in
+            progress("singular vectors", done, total)
+        }
+        var projection = Matrix(rows: kept.count, columns: dimension)
+        let scales = svd.singularValues.map { powf($0 / svd.singularValues[0], weighting.singularValuePower) }
+        for row in 0..<kept.count {
+            for (column, scale) in scales.enumerated() { projection[row, column] = svd.rightVectors[row, column] * scale }
+        }
+        return TextFeatures(hashing: hashing, buckets: kept, weights: weights, projection: projection)
+    }
+
+    /// What of a description is text.
+    static func fields(_ description: ItemDescription) -> [String] {
+        [description.title ?? "", description.text ?? ""]
+    }
+
+    /// The vectors of texts, each of length 1 or all zeros. Every row depends on its own text alone, whatever the batch and thread count.
+    func vectors(of texts: [[String]], kernels: Kernels) throws -> Matrix {
+        var rows = RaggedLists()
+        try appendRows(of: texts, to: &rows, threads: kernels.threads)
+        guard !buckets.isEmpty else { return Matrix(rows: texts.count, columns: dimension) }
+        var vectors = try kernels.pooled(projection, lists: rows)
+        for row in 0..<vectors.rows { scaleToLength(1, &vectors.values, row * dimension..<(row + 1) * dimension) }
+        return vectors
+    }
+
+    private func appendRows(of texts: [[String]], to rows: inout RaggedLists, threads: Int) throws {
+        for terms in try hashing.counts(ofTexts: texts, threads: threads) {
+            let start = rows.targets.count
+            for (bucket, count) in zip(terms.buckets, terms.counts) {
+                let column = columns[Int(bucket)]
+                guard column >= 0 else { continue }
+                rows.targets.append(column)
+                rows.weights.append((count == 1 ? 1 : 1 + logf(Float(count))) * weights[Int(column)])
+            }
+            scaleToLength(1, &rows.weights, start..<rows.weights.count)
+            rows.offsets.append(Int64(rows.targets.count))
+        }
+    }
+
+    /// The buckets in at least `atLeast` texts, the `most` most frequent of them (ties: lower bucket), ascending.
+    static func mostFrequent(_ counts: [Int32], atLeast: Int, most: Int) -> [UInt32] {
+        var found = counts.indices.filter { counts[$0] >= atLeast }
+        if found.count > most {
+            found.sort { (counts[$1], $0) < (counts[$0], $1) }
+            found = found.prefix(most).sorted()
+        }
+        return found.map { UInt32($0) }
+    }
+
+    private static func forEachBatch(of catalog: any ItemCatalog, _ body: ([[String]]) throws -> Void) throws {
+        var batch: [[String]] = []
+        try catalog.forEachItem { _, description in
+            batch.append(fields(description))
+            if batch.count == 8192 {
+                try body(batch)
+                batch.removeAll(keepingCapacity: true)
+            }
+        }
+        if !batch.isEmpty { try body(batch) }
+    }
+}
+
+/// Scales a part of `values` to a Euclidean length; zeros, and what has no finite length, become zeros.
+func scaleToLength(_ length: Float, _ values: inout [Float], _ range: Range<Int>) {
+    var squares = 0.0
+    for position in range { squares += Double(values[position]) * Double(values[position]) }
+    let scale = squares > 0 && squares.isFinite ? Float(Double(length) / squares.squareRoot()) : 0
+    for position in range { values[position] = scale == 0 ? 0 : values[position] * scale }
+}

@@ -1,0 +1,99 @@
+extension DatasetSplit {
+    /// What ``write(_:configuration:to:)`` made.
+    public struct Report: Sendable, Codable, Hashable {
+        public var trainEdges: Int
+        public var testEdges: Int
+        public var testPairs: Int
+        public var validationEdges: Int
+        public var validationPairs: Int
+    }
+
+    /// Cuts a dataset on disk into the folder `directory`: `train/`, a dataset with the same rows, features and catalog (as hard links where the
+    /// file system can), `test.pairs.tsv`, `test.collections.tsv`, and `validation.*` when there is a validation part.
+    ///
+    /// - Throws: ``DataError``; a folder that did not exist before is then removed again.
+    @discardableResult
+    public static func write(_ source: String, configuration: Configuration, to directory: String) throws -> Report {
+        let dataset = try Dataset.open(source)
+        let split = try DatasetSplit(dataset.graph, configuration: configuration)
+        guard split.train.edgeCount > 0 else { throw DataError("expected edges to train on, found that all of them would be held out", file: source) }
+        let existed = FileSystem.kind(of: directory) != nil
+        do {
+            try FileSystem.makeDirectories(directory)
+            try split.writeTrain(dataset, artifact: Artifact.open(source, kind: Dataset.kind), configuration, to: directory + "/train")
+            try split.test.write(names: dataset, prefix: directory + "/test")
+            if configuration.validation > 0 { try split.validation.write(names: dataset, prefix: directory + "/validation") }
+        } catch {
+            if !existed { try? FileSystem.remove(directory) }
+            throw error
+        }
+        return Report(
+            trainEdges: split.train.edgeCount, testEdges: split.test.edges.count, testPairs: split.test.pairs.count,
+            validationEdges: split.validation.edges.count, validationPairs: split.validation.pairs.count)
+    }
+
+    private func writeTrain(_ dataset: Dataset, artifact: Artifact, _ configuration: Configuration, to path: String) throws {
+        var writer = try ArtifactWriter(kind: Dataset.kind, at: path)
+        for name in artifact.manifest.files.keys.sorted() where !name.hasPrefix("graph/") { try writer.addFile(named: name, from: artifact) }
+        try Dataset.write(train, into: &writer)
+        let settings: JSONValue = [
+            "rule": JSONValue("\(configuration.rule.summary)"), "validation": JSONValue(configuration.validation),
+            "minimum_members": JSONValue(configuration.minimumMembers), "seed": JSONValue("\(configuration.seed)"),
+        ]
+        let sizes = Dataset.sizes(of: train)
+        try writer.commit(metadata: sizes.merging(artifact.manifest.metadata) { size, _ in size }.merging(["split": settings]) { _, new in new })
+    }
+
+    /// Reads held-out edges from a table with the columns `item` and `collection`.
+    ///
+    /// - Throws: ``DataError`` with the line for an item, collection or edge that the dataset does not have.
+    public static func edges(from path: String, in dataset: Dataset) throws -> [Edge] {
+        var edges: Set<Edge> = []
+        try TextTable(path).forEachRow(required: ["item", "collection"]) { row in
+            let itemName = row["item"] ?? "", collectionName = row["collection"] ?? ""
+            guard let item = dataset.items.row(of: itemName) else {
+                throw DataError("expected an item of the dataset, found \"\(itemName)\"", file: path, line: row.line)
+            }
+            guard let collection = dataset.collections.row(of: collectionName) else {
+                throw DataError("expected a collection of the dataset, found \"\(collectionName)\"", file: path, line: row.line)
+            }
+            let edge = Edge(item: ItemID(item), collection: CollectionID(collection))
+            guard dataset.graph.contains(edge.item, in: edge.collection) else {
+                throw DataError("expected an edge of the dataset, found \"\(itemName)\" in \"\(collectionName)\"", file: path, line: row.line)
+            }
+            edges.insert(edge)
+        }
+        return Array(edges)
+    }
+}
+
+extension DatasetSplit.Rule {
+    /// For the manifest.
+    var summary: String {
+        switch self {
+        case .leaveLast(let count): "leave-last \(count)"
+        case .leaveRandom(let count): "leave-random \(count)"
+        case .before(let time): "before \(time)"
+        case .edges(let edges): "\(edges.count) given edges"
+        case .share(let share): "share \(share)"
+        }
+    }
+}
+
+extension DatasetSplit.HeldOut {
+    /// The pairs under the names that a dataset gives to rows.
+    public func named(in dataset: Dataset) -> [EvaluationPair] {
+        pairs.map { pair in
+            EvaluationPair(
+                query: dataset.items[Int(pair.query.row)], positive: dataset.items[Int(pair.positive.row)],
+                collection: dataset.collections[Int(pair.collection.row)])
+        }
+    }
+
+    /// Writes `PREFIX.pairs.tsv` and `PREFIX.collections.tsv`.
+    func write(names dataset: Dataset, prefix: String) throws {
+        try PairsFile.write(named(in: dataset), to: prefix + ".pairs.tsv")
+        let members = edges.lazy.map { (collection: dataset.collections[Int($0.collection.row)], item: dataset.items[Int($0.item.row)]) }
+        try CollectionsFile.write(members, to: prefix + ".collections.tsv")
+    }
+}

@@ -1,0 +1,109 @@
+internal import ArgumentParser
+internal import PinSageKit
+
+struct ImportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import",
+        abstract: "Make a dataset of edges, items and features.",
+        discussion: """
+            Edges: a table with the columns item and collection, and optionally time (seconds since 1970 or ISO 8601) and weight; \
+            an empty time is unknown, an empty weight is 1. Repeated edges become one: weights add up, the earliest time is kept. \
+            The format adjacency has no header and one collection with its items on each line: "collection item item ...".
+            Items: a table with the column item, and optionally title, url and text; any other column is an attribute.
+            Files that end in .gz, and standard input that is gzip, are unpacked.
+            """)
+
+    @Option(help: ArgumentHelp("The edges; - is standard input. May be repeated.", valueName: "file"))
+    var edges: [String] = []
+
+    @Option(help: ArgumentHelp("The items, in the order of the rows of features.", valueName: "file"))
+    var items: String?
+
+    @Option(help: ArgumentHelp("Dense features (npy: f2, f4 or f8), rows in the order of --items or of IDS.txt. May be repeated.", valueName: "name=file.npy[:ids.txt]"))
+    var features: [String] = []
+
+    @Option(help: "tsv, csv, jsonl or adjacency; by default what the file's name says, otherwise tsv.")
+    var format: ImportFormat?
+
+    @Option(help: ArgumentHelp("The dataset to write. An older dataset there is replaced.", valueName: "dataset"))
+    var output: String
+
+    @Option(help: ArgumentHelp("The name of the item column.", valueName: "name"))
+    var itemColumn = "item"
+
+    @Option(help: ArgumentHelp("The name of the collection column.", valueName: "name"))
+    var collectionColumn = "collection"
+
+    @Option(help: ArgumentHelp("The name of the time column.", valueName: "name"))
+    var timeColumn = "time"
+
+    @Option(help: ArgumentHelp("The name of the weight column.", valueName: "name"))
+    var weightColumn = "weight"
+
+    @Flag(help: "Let edges name items that --items does not have, and let features miss items (their rows become 0) or have others.")
+    var allowMissing = false
+
+    @Option(help: ArgumentHelp("The most threads that run at once.", valueName: "count"))
+    var threads: Int?
+
+    @OptionGroup var outputOptions: OutputOptions
+
+    func validate() throws {
+        if edges.isEmpty { throw ValidationError("Missing expected argument '--edges <file>'") }
+        if edges.count(where: { $0 == "-" }) > 1 { throw ValidationError("--edges - can be given once only: there is one standard input") }
+        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+    }
+
+    func run() throws {
+        var configuration = ImportConfiguration()
+        configuration.format = format.flatMap { EdgeFormat(rawValue: $0.rawValue) }
+        configuration.itemColumn = itemColumn
+        configuration.collectionColumn = collectionColumn
+        configuration.timeColumn = timeColumn
+        configuration.weightColumn = weightColumn
+        configuration.allowsMissingItems = allowMissing
+        configuration.threads = threads
+        let sources = try features.map { try FeatureSource(argument: $0) }
+        let progress = ProgressBar("reading", unit: "rows")
+        let report: ImportReport
+        do {
+            report = try DatasetImporter(configuration: configuration).run(
+                edges: edges, items: items, features: sources, output: output, catalog: nil, metadata: ["source": .string(edges.joined(separator: " "))],
+                progress: { progress.update(count: $0.count, fraction: $0.fraction) })
+        } catch {
+            progress.finish()
+            throw error
+        }
+        progress.finish()
+        Self.show(report, output: output, json: outputOptions.json)
+    }
+
+    /// What every kind of import reports.
+    static func show(_ report: ImportReport, output: String, json: Bool) {
+        if json {
+            Terminal.result([
+                "output": .string(output), "items": JSONValue(report.items), "collections": JSONValue(report.collections),
+                "edges": JSONValue(report.edges), "edges_read": JSONValue(report.edgesRead), "duplicates_merged": JSONValue(report.duplicates),
+                "items_without_edges": JSONValue(report.itemsWithoutEdges), "items_described": JSONValue(report.itemsDescribed),
+                "has_times": JSONValue(report.hasTimes), "has_weights": JSONValue(report.hasWeights), "seconds": JSONValue(report.seconds),
+            ])
+            return
+        }
+        var rows = [
+            ("dataset", output), ("items", Terminal.count(report.items)), ("collections", Terminal.count(report.collections)),
+            ("edges", Terminal.count(report.edges)),
+        ]
+        if report.duplicates > 0 { rows.append(("duplicates merged", Terminal.count(report.duplicates))) }
+        if report.itemsWithoutEdges > 0 { rows.append(("items without edges", Terminal.count(report.itemsWithoutEdges))) }
+        rows.append(("times", report.hasTimes ? "yes" : "no"))
+        if report.seconds > 0 {
+            rows.append(("took", "\((report.seconds * 100).rounded() / 100) s, \(Terminal.count(Int(Double(report.edgesRead) / report.seconds))) edges/s"))
+        }
+        Terminal.result(Terminal.table(rows))
+    }
+}
+
+/// What --format takes.
+enum ImportFormat: String, CaseIterable, ExpressibleByArgument {
+    case tsv, csv, jsonl, adjacency
+}

@@ -1,0 +1,69 @@
+internal import PinSageKit
+#if canImport(Darwin)
+    internal import Darwin
+#else
+    internal import Glibc
+#endif
+
+/// Standard output for results, standard error for everything else.
+enum Terminal {
+    static var isErrorTerminal: Bool { isatty(2) == 1 }
+
+    static func error(_ line: String) { write(line + "\n", to: 2) }
+
+    static func result(_ text: String) { write(text.hasSuffix("\n") ? text : text + "\n", to: 1) }
+
+    static func result(_ value: JSONValue) { result(value.serialized(indented: true)) }
+
+    static func write(_ text: String, to descriptor: Int32) {
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while rest.count > 0 {
+                #if canImport(Darwin)
+                    let written = unsafe Darwin.write(descriptor, rest.baseAddress, rest.count)
+                #else
+                    let written = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+                #endif
+                if written < 0 && errno == EINTR { continue }
+                guard written > 0 else { return }
+                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            }
+        }
+    }
+
+    /// Columns of names and values for people.
+    static func table(_ rows: [(String, String)]) -> String {
+        let width = rows.map(\.0.count).max() ?? 0
+        return rows.map { $0.0 + String(repeating: " ", count: width - $0.0.count + 2) + $0.1 }.joined(separator: "\n")
+    }
+
+    /// A count with separators: 1,234,567.
+    static func count(_ value: Int) -> String {
+        let digits = String(value.magnitude)
+        var text = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0 && (digits.count - index) % 3 == 0 { text += "," }
+            text.append(digit)
+        }
+        return value < 0 ? "-" + text : text
+    }
+
+    /// A length in bytes for people: 1.5 GiB.
+    static func bytes(_ value: Int) -> String {
+        var amount = Double(value)
+        for unit in ["bytes", "KiB", "MiB", "GiB"] {
+            if amount < 1024 { return unit == "bytes" ? "\(value) bytes" : "\((amount * 10).rounded() / 10) \(unit)" }
+            amount /= 1024
+        }
+        return "\((amount * 10).rounded() / 10) TiB"
+    }
+
+    /// A duration for people: 42 s, 3 min 5 s, 2 h 10 min.
+    static func duration(_ seconds: Double) -> String {
+        let whole = Int(min(max(seconds, 0), 1e9).rounded())
+        if whole < 60 { return "\(whole) s" }
+        if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+        return "\(whole / 3600) h \(whole % 3600 / 60) min"
+    }
+}

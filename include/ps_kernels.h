@@ -21,4 +21,5 @@
 #include "ps_optim.h"
 #include "ps_knn.h"
 #include "ps_probe.h"
+#include "ps_prefetch.h"
 #endif

@@ -9,7 +9,7 @@ struct PinSageCLI: AsyncParsableCommand {
         discussion: """
             Results go to standard output, messages and progress to standard error. Exit status: 0 success, 64 bad usage, 65 bad data, 1 otherwise.
             """,
-        subcommands: [ImportCommand.self, SplitCommand.self, InfoCommand.self])
+        subcommands: [ImportCommand.self, SplitCommand.self, InfoCommand.self, EvaluateCommand.self])
 
     static func main() async {
         do {

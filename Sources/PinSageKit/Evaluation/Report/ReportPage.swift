@@ -124,6 +124,13 @@ public struct ReportPage: Sendable {
         return page + "</main>\n</body>\n</html>\n"
     }
 
+    /// Writes the page; it appears under its name when it is complete.
+    ///
+    /// - Throws: ``DataError`` when the file cannot be written.
+    public func write(to path: String) throws {
+        try TextFile.write(to: path) { file in try file.write(html()) }
+    }
+
     private static func html(of block: Block) -> String {
         switch block {
         case .text(let text): return "<p>\(text.escapedForMarkup)</p>"

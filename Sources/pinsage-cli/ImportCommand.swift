@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import PinSageCatalog
 internal import PinSageKit
 
 struct ImportCommand: ParsableCommand {
@@ -68,7 +69,8 @@ struct ImportCommand: ParsableCommand {
         let report: ImportReport
         do {
             report = try DatasetImporter(configuration: configuration).run(
-                edges: edges, items: items, features: sources, output: output, catalog: nil, metadata: ["source": .string(edges.joined(separator: " "))],
+                edges: edges, items: items, features: sources, output: output,
+                catalog: items == nil ? nil : { try SQLiteCatalogWriter(directory: $0) }, metadata: ["source": .string(edges.joined(separator: " "))],
                 progress: { progress.update(count: $0.count, fraction: $0.fraction) })
         } catch {
             progress.finish()

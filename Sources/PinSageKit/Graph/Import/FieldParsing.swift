@@ -1,6 +1,6 @@
 /// Numbers and times in text fields.
 enum FieldParsing {
-    /// Seconds since 1970, or a date or date and time of ISO 8601; fractions of a second are dropped, a time without zone is UTC.
+    /// Seconds since 1970, or a date or date and time of ISO 8601; fractions of a second are rounded down, a time without zone is UTC.
     ///
     /// - Returns: `nil` when the field is neither.
     static func time(_ field: UnsafeBufferPointer<UInt8>) -> Int64? {

@@ -39,7 +39,7 @@ private func lowercased(_ byte: UInt8) -> UInt8 { 0x41...0x5a ~= byte ? byte | 0
 /// Levenshtein distance to a pattern of at most 64 bytes, one column of the table in two machine words.
 ///
 /// Source: Myers 1999, "A fast bit-vector algorithm for approximate string matching based on dynamic programming", as simplified by Hyyrö 2003.
-private struct EditDistance {
+struct EditDistance {
     private let length: Int
     /// For each byte the positions at which the pattern has it.
     private var positions = [UInt64](repeating: 0, count: 256)

@@ -1,0 +1,80 @@
+import Foundation
+import PinSageTestSupport
+import Testing
+
+/// Runs the built program, which stands beside the test bundle.
+func pinsage(_ arguments: String..., input: String? = nil) throws -> ProgramResult {
+    let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
+    return try #require(try run(folder + "/pinsage-cli", arguments, input: input), "pinsage-cli is not beside \(folder)")
+}
+
+@Suite struct CommandTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func json(_ text: String) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    }
+
+    @Test func badUsageExits64() throws {
+        for arguments in [["import"], ["nonsense"], ["split", "d", "--output", "o"], ["info"], ["import", "--edges", "e", "--output", "o", "--format", "xml"],
+            ["split", "d", "--output", "o", "--leave-last", "1", "--leave-random", "1"], ["split", "d", "--output", "o", "--before", "soon"]] {
+            let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
+            let result = try #require(try run(folder + "/pinsage-cli", arguments))
+            #expect(result.status == 64, "\(arguments): \(result.errors)")
+            #expect(result.output == "")
+            #expect(!result.errors.isEmpty)
+        }
+        #expect(try pinsage("--help").status == 0)
+    }
+
+    @Test func importSplitInfo() throws {
+        try folder.write("i.tsv", "item\ttitle\n" + (0..<10).map { "i\($0)\tItem \($0)\n" }.joined())
+        try folder.write("e.tsv", "item\tcollection\ttime\n" + (0..<60).map { "i\($0 * 7 % 10)\tc\($0 % 4)\t\($0)\n" }.joined())
+        let imported = try pinsage("import", "--edges", folder["e.tsv"], "--items", folder["i.tsv"], "--output", folder["d"], "--json")
+        #expect(imported.status == 0, "\(imported.errors)")
+        let report = try json(imported.output)
+        #expect(report["items"] as? Int == 10 && report["collections"] as? Int == 4 && report["edges_read"] as? Int == 60)
+        #expect(report["edges"] as? Int == 20 && report["duplicates_merged"] as? Int == 40)
+        let split = try pinsage("split", folder["d"], "--leave-last", "1", "--validation", "1", "--output", folder["s"], "--json")
+        #expect(split.status == 0, "\(split.errors)")
+        #expect(try json(split.output)["test_pairs"] as? Int == 4)
+        for name in ["test.pairs.tsv", "validation.pairs.tsv", "test.collections.tsv", "validation.collections.tsv", "train/catalog.sqlite"] {
+            #expect(FileManager.default.fileExists(atPath: folder["s/" + name]), "\(name)")
+        }
+        let info = try pinsage("info", folder["s/train"], "--verify", "--json")
+        #expect(info.status == 0)
+        #expect(try json(info.output)["kind"] as? String == "dataset")
+        #expect(try pinsage("info", folder["s/train"]).output.contains("dataset"))
+    }
+
+    @Test func standardInput() throws {
+        let result = try pinsage("import", "--edges", "-", "--format", "adjacency", "--output", folder["d"], input: "c a b\nd a\n")
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.contains("edges        3"))
+    }
+
+    @Test func badDataExits65AndLeavesNothing() throws {
+        try folder.write("e.tsv", "item\tcollection\na\tc\nragged\n")
+        let result = try pinsage("import", "--edges", folder["e.tsv"], "--output", folder["d"])
+        #expect(result.status == 65)
+        #expect(result.output == "")
+        #expect(result.errors == "error: \(folder["e.tsv"]):3: expected 2 fields as in the header, found 1\n")
+        #expect(folder.names == ["e.tsv"])
+        #expect(try pinsage("info", folder["d"]).status == 65)
+        #expect(try pinsage("info", folder["e.tsv"]).status == 65)
+    }
+
+    @Test func verifyFindsAFlippedBit() throws {
+        try folder.write("e.tsv", "item\tcollection\na\tc\nb\tc\n")
+        #expect(try pinsage("import", "--edges", folder["e.tsv"], "--output", folder["d"]).status == 0)
+        var bytes = try folder.read("d/graph/items.targets.npy")
+        bytes[bytes.count - 1] ^= 1
+        try folder.write("d/graph/items.targets.npy", bytes)
+        #expect(try pinsage("info", folder["d"]).status == 0)
+        let result = try pinsage("info", folder["d"], "--verify")
+        #expect(result.status == 65)
+        #expect(result.errors.contains("items.targets.npy"))
+    }
+}

@@ -29,6 +29,11 @@ public struct QueryRanks: Sendable, Equatable {
         (0..<queryCount).map { metric.value(ranks: self[$0]) }
     }
 
+    /// The mean of a measure over all queries; 0 without any.
+    public func mean(of metric: EvaluationMetric) -> Double {
+        queryCount == 0 ? 0 : values(of: metric).reduce(0, +) / Double(queryCount)
+    }
+
     /// The share of queries with a positive within K, for each K of `cutoffs`: the curve of the report.
     public func hitRates(at cutoffs: [Int]) -> [Double] {
         guard queryCount > 0 else { return cutoffs.map { _ in 0 } }

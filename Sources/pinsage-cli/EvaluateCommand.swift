@@ -10,7 +10,7 @@ struct EvaluateCommand: ParsableCommand {
             PAIRS      header query, positive, [collection]. Candidates are all items but the query and, where the collection is given \
             and --dataset too, its members in the dataset.
             COLLECTIONS  header collection, item. The query is the collection's members in the dataset, which are no candidates; \
-            repeated answers and members are dropped and counted.
+            repeated answers and members are dropped and counted; an answer that is no item counts as not found.
             CANDIDATES   header query or collection, positive, negatives (separated by spaces or commas): the candidates of that line.
             Embeddings are compared by the dot product of the vectors as they are stored: the cosine for normalised ones.
 
@@ -187,6 +187,10 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     private func report(_ dropped: EvaluationTask.Dropped) {
+        if dropped.unknownAnswers > 0 { Terminal.error("\(Terminal.count(dropped.unknownAnswers)) answers are no items and count as not found") }
+        if dropped.unknownCollections > 0 {
+            Terminal.error("\(Terminal.count(dropped.unknownCollections)) collections are not in the dataset: nothing is known to ask with, and all candidates tie")
+        }
         guard dropped.answers > 0 else { return }
         var parts: [String] = []
         if dropped.members > 0 { parts.append("\(Terminal.count(dropped.members)) are part of their question") }

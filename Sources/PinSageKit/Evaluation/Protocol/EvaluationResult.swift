@@ -89,11 +89,12 @@ extension EvaluationResult {
     public func json(hasModel: Bool) -> JSONValue {
         var document: [String: JSONValue] = [
             "queries": JSONValue(task.queries.count), "task": .string(task.kind.rawValue),
-            "positives": JSONValue(task.queries.reduce(0) { $0 + $1.positives.count }),
+            "positives": JSONValue(task.queries.reduce(0) { $0 + $1.positives.count + $1.unknownPositives }),
             "mean_candidates": JSONValue(task.meanCandidateCount),
             "dropped": [
                 "duplicates": JSONValue(task.dropped.duplicates), "members": JSONValue(task.dropped.members),
                 "outside": JSONValue(task.dropped.outside), "queries": JSONValue(task.dropped.queries),
+                "unknown_answers": JSONValue(task.dropped.unknownAnswers), "unknown_collections": JSONValue(task.dropped.unknownCollections),
             ],
         ]
         var baselines: [String: JSONValue] = [:]
@@ -124,11 +125,11 @@ extension EvaluationResult {
 
     /// The measures that a table for people has room for: a pairs file's recall is its hit-rate.
     var shownMetrics: [EvaluationMetric] {
-        let hasSeveral = task.queries.contains { $0.positives.count > 1 }
+        let hasSeveral = task.queries.contains { $0.positives.count + $0.unknownPositives > 1 }
         if hasSeveral {
             return cutoffs.map(EvaluationMetric.recall) + cutoffs.map(EvaluationMetric.ndcg) + cutoffs.map(EvaluationMetric.hitRate) + [.reciprocalRank]
         }
-        return cutoffs.map(EvaluationMetric.hitRate) + (cutoffs.first.map { [.ndcg($0)] } ?? []) + [.reciprocalRank, .scaledReciprocalRank]
+        return cutoffs.map(EvaluationMetric.hitRate) + (cutoffs.first { $0 > 1 }.map { [.ndcg($0)] } ?? []) + [.reciprocalRank, .scaledReciprocalRank]
     }
 
     /// Aligned columns for a terminal: figures, their intervals below, and the differences to the first method.

@@ -37,13 +37,14 @@ public struct EvaluationReport: Sendable {
         let task = result.task
         var facts: [(name: String, value: String)] = [
             ("Queries", NumberText.count(task.queries.count)),
-            ("Answers", NumberText.count(task.queries.reduce(0) { $0 + $1.positives.count })),
+            ("Answers", NumberText.count(task.queries.reduce(0) { $0 + $1.positives.count + $1.unknownPositives })),
             ("Candidates a query, on average", NumberText.count(Int(task.meanCandidateCount.rounded()))),
         ]
         if task.dropped.answers > 0 {
             facts.append(
                 ("Answers left out", "\(task.dropped.members) part of their question, \(task.dropped.duplicates) repeated, \(task.dropped.outside) no candidates"))
         }
+        if task.dropped.unknownAnswers > 0 { facts.append(("Answers that are no items, counted as not found", NumberText.count(task.dropped.unknownAnswers))) }
         return self.facts + facts
     }
 

@@ -10,8 +10,9 @@ struct PinSageCLI: AsyncParsableCommand {
             Results go to standard output, messages and progress to standard error. Exit status: 0 success, 64 bad usage, 65 bad data, 1 otherwise.
             """,
         subcommands: [
-                ImportCommand.self, SplitCommand.self, InfoCommand.self, NeighborsCommand.self, TrainCommand.self, EmbedCommand.self, IndexCommand.self, QueryCommand.self,
-            ])
+            ImportCommand.self, SplitCommand.self, TrainCommand.self, EmbedCommand.self, IndexCommand.self, QueryCommand.self, EvaluateCommand.self,
+            NeighborsCommand.self, InfoCommand.self,
+        ])
 
     static func main() async {
         do {

@@ -42,7 +42,7 @@ public struct AptArchive: Sendable {
 
     /// Reads a saved package list, plain or gzip: a Packages file, `apt-cache dumpavail > FILE`, or the demo's snapshot.
     public init(contentsOf path: String) throws {
-        try self.init(parsing: TextContents.bytes(of: path), file: path == "-" ? "standard input" : path)
+        try self.init(parsing: TextFile.bytes(of: path), file: path == "-" ? "standard input" : path)
     }
 
     /// The package lists of this machine, whatever their compression, as apt's own reader prints them.

@@ -130,6 +130,10 @@ public struct Dataset: Sendable {
 
     /// What every dataset's manifest says of its size.
     static func sizes(of graph: Graph) -> [String: JSONValue] {
-        ["items": JSONValue(graph.itemCount), "collections": JSONValue(graph.collectionCount), "edges": JSONValue(graph.edgeCount)]
+        sizes(items: graph.itemCount, collections: graph.collectionCount, edges: graph.edgeCount)
+    }
+
+    static func sizes(items: Int, collections: Int, edges: Int) -> [String: JSONValue] {
+        ["items": JSONValue(items), "collections": JSONValue(collections), "edges": JSONValue(edges)]
     }
 }

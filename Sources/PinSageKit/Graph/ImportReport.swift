@@ -17,6 +17,18 @@ public struct ImportReport: Sendable, Codable, Hashable {
     /// Wall time in seconds, from the first byte read to the dataset in place; 0 when it was not measured.
     public var seconds: Double = 0
 
+    init(_ summary: GraphFileBuilder.Summary, items: Int, collections: Int, edgesRead: Int, itemsDescribed: Int) {
+        self.items = items
+        self.collections = collections
+        edges = summary.edges
+        self.edgesRead = edgesRead
+        duplicates = edgesRead - summary.edges
+        itemsWithoutEdges = summary.itemsWithoutEdges
+        self.itemsDescribed = itemsDescribed
+        hasTimes = summary.hasTimes
+        hasWeights = summary.hasWeights
+    }
+
     init(graph: Graph, edgesRead: Int, itemsDescribed: Int) {
         items = graph.itemCount
         collections = graph.collectionCount

@@ -95,6 +95,14 @@ public final class OutputFile {
         crc = crc.changed(by: change.value ^ nothing.value, followedBy: crc.count - old.count)
     }
 
+    /// Writes what is buffered and closes the file, which need not survive a power cut.
+    func closeWithoutSynchronizing() throws {
+        try flush()
+        let code = systemClose(descriptor)
+        descriptor = -1
+        if code != 0 { throw FileSystem.error("the file cannot be closed", path) }
+    }
+
     /// Writes what is buffered, makes the file durable and closes it. - Returns: the length and checksum of the whole file.
     @discardableResult
     public func close() throws -> (bytes: Int, crc32c: UInt32) {

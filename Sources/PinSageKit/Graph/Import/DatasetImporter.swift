@@ -35,29 +35,63 @@ public struct DatasetImporter: Sendable {
         let names = Names()
         if let items { try readItems(items, into: &names.items, catalog: catalogWriter, progress: progress) }
         let describedItems = items == nil ? nil : names.items.count
-        var log = EdgeLog()
+        // Half for the edges as they were read, half for what the sort makes of them.
+        var log = EdgeLog(scratchDirectory: writer.directory, budget: configuration.memory / 2)
         for path in edges { try read(path, itemsPath: items, names: names, into: &log, progress: progress) }
-        guard log.count > 0 else { throw DataError("expected at least one edge, found none", file: edges.first) }
+        try log.seal()
+        let edgesRead = log.count
+        guard edgesRead > 0 else { throw DataError("expected at least one edge, found none", file: edges.first) }
         if let catalogWriter {
-            for row in (describedItems ?? 0)..<names.items.count { try catalogWriter.append(ItemID(row), identifier: names.items[row], ItemDescription()) }
+            for row in (describedItems ?? 0)..<names.items.count {
+                try catalogWriter.append(ItemID(row), identifier: names.items[row], ItemDescription())
+            }
             try catalogWriter.finish()
             try writer.addFile(named: Dataset.catalogFile)
         }
 
-        progress?(ImportProgress(stage: .graph, count: log.count, fraction: 0))
-        let graph = try log.graph(itemCount: names.items.count, collectionCount: names.collections.count)
-        try Dataset.write(graph, into: &writer)
-        let identifiers = names.items.identifiers()
-        try identifiers.write(into: &writer, prefix: "item_ids")
-        try names.collections.identifiers().write(into: &writer, prefix: "collection_ids")
+        let itemCount = names.items.count, collectionCount = names.collections.count
+        let identifiers = try Self.write(names, into: &writer, threads: threads)
         for (index, feature) in featureImports.enumerated() {
             progress?(ImportProgress(stage: .features, count: index, fraction: Double(index) / Double(features.count)))
             try feature.write(into: &writer, items: identifiers, describedItems: describedItems, allowsMissing: configuration.allowsMissingItems)
         }
-        try writer.commit(metadata: Dataset.sizes(of: graph).merging(metadata) { size, _ in size })
-        var report = ImportReport(graph: graph, edgesRead: log.count, itemsDescribed: describedItems ?? 0)
+        let builder = GraphFileBuilder(
+            itemCount: itemCount, collectionCount: collectionCount, threads: threads, budget: configuration.memory / 2,
+            progress: { progress?(ImportProgress(stage: .graph, count: edgesRead, fraction: $0)) })
+        let summary = try builder.write(
+            &log, itemDegrees: names.itemDegrees, collectionDegrees: names.collectionDegrees, into: &writer)
+        try writer.commit(
+            metadata: Dataset.sizes(items: itemCount, collections: collectionCount, edges: summary.edges).merging(metadata) { size, _ in size })
+        var report = ImportReport(
+            summary, items: itemCount, collections: collectionCount, edgesRead: edgesRead, itemsDescribed: describedItems ?? 0)
         report.seconds = start.duration(to: clock.now) / .seconds(1)
         return report
+    }
+
+    private var threads: Int { configuration.threads ?? Kernels.availableProcessors }
+
+    /// Writes the identifiers of both sides and gives up the tables that found them. - Returns: those of the items.
+    private static func write(_ names: Names, into writer: inout ArtifactWriter, threads: Int) throws -> Identifiers {
+        let made = Mutex<(items: Identifiers?, collections: Identifiers?)>((nil, nil))
+        try parallelFor(2, threads: threads, grain: 1) { range in
+            for side in range {
+                if side == 0 {
+                    let items = names.items.identifiers()
+                    made.withLock { $0.items = items }
+                } else {
+                    let collections = names.collections.identifiers()
+                    made.withLock { $0.collections = collections }
+                }
+            }
+        }
+        names.items = IdentifierInterner()
+        names.collections = IdentifierInterner()
+        guard let items = made.withLock({ $0.items }), let collections = made.withLock({ $0.collections }) else {
+            preconditionFailure("both sides are made")
+        }
+        try items.write(into: &writer, prefix: "item_ids")
+        try collections.write(into: &writer, prefix: "collection_ids")
+        return items
     }
 
     // MARK: Items
@@ -101,6 +135,16 @@ public struct DatasetImporter: Sendable {
     private final class Names: @unchecked Sendable {
         var items = IdentifierInterner()
         var collections = IdentifierInterner()
+        /// How many edges each row has, duplicates included.
+        var itemDegrees: [UInt32] = []
+        var collectionDegrees: [UInt32] = []
+
+        static func count(_ rows: [[UInt32]], into degrees: inout [UInt32], rowCount: Int) {
+            degrees.append(contentsOf: repeatElement(0, count: rowCount - degrees.count))
+            unsafe degrees.withUnsafeMutableBufferPointer { degrees in
+                for list in rows { for row in list { unsafe degrees[Int(row)] += 1 } }
+            }
+        }
     }
 
     private func read(
@@ -108,7 +152,6 @@ public struct DatasetImporter: Sendable {
     ) throws {
         let source = try TextSource(path)
         let format = configuration.format ?? TableFormat(fileName: path).flatMap { EdgeFormat(rawValue: $0.rawValue) } ?? .tsv
-        let threads = configuration.threads ?? Kernels.availableProcessors
         var chunks = ChunkReader(source, isQuoted: format == .csv)
         guard let first = try chunks.next() else { throw DataError("expected edges, found an empty file", file: source.name) }
         let parser = try EdgeChunkParser(first: first, name: source.name, format: format, configuration: configuration)
@@ -118,14 +161,14 @@ public struct DatasetImporter: Sendable {
         while !batch.isEmpty {
             let parsed = try Self.parse(batch, hasHeader: hasHeader, parser: parser, threads: threads)
             hasHeader = false
-            let blocks = try Self.lookUp(parsed, names: names, threads: threads)
-            for (block, edges) in zip(blocks, parsed) {
-                if let edge = block.items.firstIndex(where: { $0 >= knownItems }) {
+            let found = try Self.lookUp(parsed, names: names, threads: threads)
+            for (index, edges) in parsed.enumerated() {
+                if let edge = found.items[index].firstIndex(where: { $0 >= knownItems }) {
                     throw DataError(
                         "expected items of \(itemsPath ?? ""), found \"\(edges.item(edge))\", which is not there (--allow-missing adds it)",
                         file: source.name, line: edges.firstLine + Int(edges.lines[edge]))
                 }
-                log.append(block)
+                try log.append(items: found.items[index], collections: found.collections[index], weights: edges.weights, times: edges.times)
             }
             let fraction = source.storedBytes.map { $0 == 0 ? 1 : min(1, Double(source.storedBytesRead) / Double($0)) }
             progress?(ImportProgress(stage: .edges, count: log.count, fraction: fraction))
@@ -145,25 +188,23 @@ public struct DatasetImporter: Sendable {
         return parsed.withLock { $0 }
     }
 
-    private static func lookUp(_ parsed: [ParsedEdges], names: Names, threads: Int) throws -> [EdgeLog.Block] {
+    private static func lookUp(_ parsed: [ParsedEdges], names: Names, threads: Int) throws -> (items: [[UInt32]], collections: [[UInt32]]) {
         let rows = Mutex<(items: [[UInt32]], collections: [[UInt32]])>(([], []))
         try parallelFor(2, threads: threads, grain: 1) { range in
             for side in range {
                 if side == 0 {
                     let found = parsed.map { names.items.add($0.bytes, starts: $0.itemStarts, lengths: $0.itemLengths, hashes: $0.itemHashes) }
+                    Names.count(found, into: &names.itemDegrees, rowCount: names.items.count)
                     rows.withLock { $0.items = found }
                 } else {
                     let found = parsed.map {
                         names.collections.add($0.bytes, starts: $0.collectionStarts, lengths: $0.collectionLengths, hashes: $0.collectionHashes)
                     }
+                    Names.count(found, into: &names.collectionDegrees, rowCount: names.collections.count)
                     rows.withLock { $0.collections = found }
                 }
             }
         }
-        let found = rows.withLock { $0 }
-        return parsed.indices.map { index in
-            EdgeLog.Block(
-                items: found.items[index], collections: found.collections[index], weights: parsed[index].weights, times: parsed[index].times)
-        }
+        return rows.withLock { $0 }
     }
 }

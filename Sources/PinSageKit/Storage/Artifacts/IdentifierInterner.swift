@@ -3,7 +3,7 @@ public struct IdentifierInterner: Sendable {
     private var bytes: [UInt8] = []
     private var offsets: [Int64] = [0]
     /// Slots as in ``Identifiers``, but with the upper half of the hash beside the row, so that most other strings are passed over without
-    /// a look at their bytes: hash bits 32... | row + 1. Rebuilt at twice the size when it is two thirds full.
+    /// a look at their bytes: hash bits 32... | row + 1. Rebuilt at twice the size when it is half full.
     private var table: [UInt64]
     private let keepsDuplicates: Bool
 
@@ -43,12 +43,18 @@ public struct IdentifierInterner: Sendable {
             if entry >> 32 == hash & 0xffff_ffff {
                 let row = Int(entry & 0xffff_ffff) - 1
                 let range = Int(offsets[row])..<Int(offsets[row + 1])
-                if unsafe range.count == key.count && bytes[range].elementsEqual(key) { return (row, slot) }
+                if range.count == key.count, unsafe holds(key, at: range.lowerBound) { return (row, slot) }
             }
             slot += 1
             if slot == table.count { slot = 0 }
         }
         return (nil, slot)
+    }
+
+    private func holds(_ key: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool {
+        unsafe bytes.withUnsafeBytes { bytes in
+            unsafe Self.areEqual(UnsafeRawBufferPointer(rebasing: bytes[start..<start + key.count]), UnsafeRawBufferPointer(key))
+        }
     }
 
     private mutating func add(_ key: UnsafeBufferPointer<UInt8>, hash: UInt64) -> (row: Int, isNew: Bool) {
@@ -59,7 +65,7 @@ public struct IdentifierInterner: Sendable {
         unsafe bytes.append(contentsOf: key)
         offsets.append(Int64(bytes.count))
         if found.row == nil { table[found.slot] = (hash << 32) | UInt64(row + 1) }
-        if 3 * (row + 1) > 2 * table.count { grow(to: 2 * table.count) }
+        if 2 * (row + 1) > table.count { grow(to: 2 * table.count) }
         return (row, true)
     }
 

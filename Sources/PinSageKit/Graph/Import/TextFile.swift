@@ -1,5 +1,5 @@
 /// Whole text files, for readers of formats that are parsed in memory.
-public enum TextContents {
+public enum TextFile {
     /// All bytes of a file, or of standard input (`-`); gzip is recognised by its first bytes and unpacked.
     ///
     /// - Parameter limit: more bytes than this, unpacked, are refused: a small .gz can hold any amount of zeros.

@@ -11,6 +11,8 @@ struct ImportCommand: ParsableCommand {
             an empty time is unknown, an empty weight is 1. Repeated edges become one: weights add up, the earliest time is kept. \
             The format adjacency has no header and one collection with its items on each line: "collection item item ...".
             Items: a table with the column item, and optionally title, url and text; any other column is an attribute.
+            The format apt makes a dataset of a Debian archive: packages in lists of dependencies, debtags facets and sections; it reads the \
+            machine's own package lists, or a saved one given as --edges.
             Files that end in .gz, and standard input that is gzip, are unpacked.
             """)
 
@@ -23,7 +25,7 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Dense features (npy: f2, f4 or f8), rows in the order of --items or of IDS.txt. May be repeated.", valueName: "name=file.npy[:ids.txt]"))
     var features: [String] = []
 
-    @Option(help: "tsv, csv, jsonl or adjacency; by default what the file's name says, otherwise tsv.")
+    @Option(help: "tsv, csv, jsonl, adjacency or apt; by default what the file's name says, otherwise tsv.")
     var format: ImportFormat?
 
     @Option(help: ArgumentHelp("The dataset to write. An older dataset there is replaced.", valueName: "dataset"))
@@ -50,12 +52,16 @@ struct ImportCommand: ParsableCommand {
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
-        if edges.isEmpty { throw ValidationError("Missing expected argument '--edges <file>'") }
+        if edges.isEmpty, format != .apt { throw ValidationError("Missing expected argument '--edges <file>'") }
         if edges.count(where: { $0 == "-" }) > 1 { throw ValidationError("--edges - can be given once only: there is one standard input") }
+        if format == .apt, edges.count > 1 || items != nil || !features.isEmpty {
+            throw ValidationError("--format apt takes one package list at most, and neither --items nor --features")
+        }
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
     }
 
     func run() throws {
+        if format == .apt { return try importArchive() }
         var configuration = ImportConfiguration()
         configuration.format = format.flatMap { EdgeFormat(rawValue: $0.rawValue) }
         configuration.itemColumn = itemColumn
@@ -78,6 +84,12 @@ struct ImportCommand: ParsableCommand {
         }
         progress.finish()
         Self.show(report, output: output, json: outputOptions.json)
+    }
+
+    private func importArchive() throws {
+        let archive = try edges.first.map { try AptArchive(contentsOf: $0) } ?? AptArchive.thisMachine()
+        for note in archive.notes { Terminal.error("note: \(note)") }
+        Self.show(try archive.writeDataset(to: output), output: output, json: outputOptions.json)
     }
 
     /// What every kind of import reports.
@@ -107,5 +119,5 @@ struct ImportCommand: ParsableCommand {
 
 /// What --format takes.
 enum ImportFormat: String, CaseIterable, ExpressibleByArgument {
-    case tsv, csv, jsonl, adjacency
+    case tsv, csv, jsonl, adjacency, apt
 }

@@ -3,7 +3,7 @@
 
 ps_status ps_check_context(const ps_context *ctx) {
     PS_REQUIRE(ctx != NULL && ctx->leaves != NULL, PS_NULL_POINTER);
-    PS_REQUIRE(ctx->threads >= 1, PS_BAD_PARAMETER);
+    PS_REQUIRE(ctx->threads >= 1 && ctx->bytes_per_thread >= 1, PS_BAD_PARAMETER);
     return PS_OK;
 }
 

@@ -40,9 +40,10 @@ ps_status ps_dense_forward_f32(const ps_context *ctx, const float *x1, int64_t x
                                ps_activation activation, float *y) {
     PS_TRY(ps_check_context(ctx));
     PS_REQUIRE(B >= 0 && D1 >= 0 && D2 >= 0 && E >= 0, PS_NEGATIVE_SIZE);
+    PS_TRY(check_blas_sizes((const int64_t[]){B, D1, D2, E, x1_stride, D2 == 0 ? 0 : x2_stride}, 6));
+    PS_REQUIRE(ps_blas_fits(D1 + D2), PS_SIZE_OVERFLOW);
     PS_CHECK_EXTENTS(PS_IN_ROWS(x1, B, D1, x1_stride), PS_IN_ROWS(x2, B, D2, D2 == 0 ? 0 : x2_stride),
                      PS_IN_ROWS(weight, E, D1 + D2, D1 + D2), PS_IN_OPTIONAL(bias, E), PS_OUT_ROWS(y, B, E, E));
-    PS_TRY(check_blas_sizes((const int64_t[]){B, D1 + D2, E, x1_stride, D2 == 0 ? 0 : x2_stride}, 5));
     PS_REQUIRE(activation == PS_ACTIVATION_NONE || activation == PS_ACTIVATION_RELU, PS_BAD_PARAMETER);
     if (B == 0 || E == 0) return PS_OK;
     int64_t D = D1 + D2;
@@ -58,8 +59,10 @@ ps_status ps_dense_backward_f32(const ps_context *ctx, const float *x1, int64_t 
                                 float *dbias, float *dx1, int64_t dx1_stride, float *dx2, int64_t dx2_stride) {
     PS_TRY(ps_check_context(ctx));
     PS_REQUIRE(B >= 0 && D1 >= 0 && D2 >= 0 && E >= 0, PS_NEGATIVE_SIZE);
+    PS_TRY(check_blas_sizes((const int64_t[]){B, D1, D2, E, x1_stride, x2_stride, dx1_stride, dx2_stride}, 8));
     int32_t relu = activation == PS_ACTIVATION_RELU;
     int64_t D = D1 + D2;
+    PS_REQUIRE(ps_blas_fits(D), PS_SIZE_OVERFLOW);
     // y is read for the mask alone, x1 and x2 for dweight alone, weight for dx1 and dx2 alone: what is not read may be null.
     ps_extent in_x1 = PS_IN_ROWS(x1, B, D1, x1_stride), in_x2 = PS_IN_ROWS(x2, B, D2, D2 == 0 ? 0 : x2_stride);
     ps_extent in_weight = PS_IN_ROWS(weight, E, D, D), in_y = PS_IN_ROWS(y, B, E, E);
@@ -68,7 +71,6 @@ ps_status ps_dense_backward_f32(const ps_context *ctx, const float *x1, int64_t 
     in_y.optional = !relu;
     PS_CHECK_EXTENTS(in_x1, in_x2, in_weight, in_y, PS_OUT_ROWS(dy, B, E, E), PS_OUT_ROWS_OPTIONAL(dweight, E, D, D),
                      PS_OUT_OPTIONAL(dbias, E), PS_OUT_ROWS_OPTIONAL(dx1, B, D1, dx1_stride), PS_OUT_ROWS_OPTIONAL(dx2, B, D2, dx2_stride));
-    PS_TRY(check_blas_sizes((const int64_t[]){B, D, E, x1_stride, x2_stride, dx1_stride, dx2_stride}, 7));
     PS_REQUIRE(activation == PS_ACTIVATION_NONE || relu, PS_BAD_PARAMETER);
     PS_REQUIRE((accumulate_weight | 1) == 1 && (accumulate_dx1 | 1) == 1, PS_BAD_PARAMETER);
     if (E > 0 && (relu || dbias)) {
@@ -94,9 +96,9 @@ ps_status ps_dense_backward_f32(const ps_context *ctx, const float *x1, int64_t 
 ps_status ps_matmul_f32(const ps_context *ctx, const float *a, int64_t a_stride, int32_t transpose_a, const float *b, int64_t b_stride,
                         int32_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha, float beta, float *c, int64_t c_stride) {
     PS_TRY(ps_check_context(ctx));
+    PS_TRY(check_blas_sizes((const int64_t[]){m, n, k, a_stride, b_stride, c_stride}, 6));
     PS_CHECK_EXTENTS(PS_IN_ROWS(a, transpose_a ? k : m, transpose_a ? m : k, a_stride),
                      PS_IN_ROWS(b, transpose_b ? n : k, transpose_b ? k : n, b_stride), PS_OUT_ROWS(c, m, n, c_stride));
-    PS_TRY(check_blas_sizes((const int64_t[]){m, n, k, a_stride, b_stride, c_stride}, 6));
     PS_REQUIRE((transpose_a | 1) == 1 && (transpose_b | 1) == 1 && ps_is_finite(alpha) && ps_is_finite(beta), PS_BAD_PARAMETER);
     product(ctx, transpose_a, transpose_b, m, n, k, alpha, a, a_stride, b, b_stride, beta, c, c_stride);
     return PS_OK;

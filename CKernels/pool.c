@@ -76,7 +76,7 @@ ps_status ps_pool_transpose(const int64_t *offsets, const int32_t *neighbors, in
     PS_REQUIRE(offsets[0] == 0 && offsets[B] >= 0, PS_BAD_OFFSETS);
     int64_t Z = offsets[B];
     PS_CHECK_EXTENTS(PS_IN(offsets, B + 1), PS_IN(neighbors, Z), PS_OUT(t_offsets, N + 1), PS_OUT(t_rows, Z), PS_OUT(t_slots, Z));
-    const ps_context serial = {.threads = 1};
+    const ps_context serial = {.threads = 1, .bytes_per_thread = INT64_MAX};
     PS_TRY(check_lists(&serial, offsets, neighbors, N, B));
     // A counting sort: t_offsets[n] first counts row n - 1, then is the place of row n's next slot, and ends as the start of row n + 1.
     for (int64_t n = 0; n <= N; n++) t_offsets[n] = 0;

@@ -16,6 +16,8 @@ typedef struct ps_context {
     const void *leaves;  ///< the leaf table of `isa` (internal/ps_table.h)
     ps_isa isa;
     int32_t threads;  ///< most threads a kernel uses, OpenMP and BLAS alike; at least 1
+    int64_t bytes_per_thread;  ///< a thread joins a parallel region for each so many bytes of work, so that small calls stay on the caller's
+                               ///< thread; ps_context_make sets a measured default, tests set 1 to split everything
 } ps_context;
 
 /// The best instruction set that this processor and operating system can run.

@@ -20,4 +20,6 @@
 #include "ps_loss.h"
 #include "ps_optim.h"
 #include "ps_knn.h"
+#include "ps_probe.h"
+#include "ps_prefetch.h"
 #endif

@@ -10,7 +10,7 @@ ps_status ps_optim_sgd_f32(const ps_context *ctx, const float *gradient, int64_t
 ///   m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  w -= lr * ( m/(1-b1^step) / (sqrt(v/(1-b2^step)) + epsilon) + weight_decay * w )
 ps_status ps_optim_adam_f32(const ps_context *ctx, const float *gradient, int64_t count, int64_t step, float learning_rate, float beta1,
                             float beta2, float epsilon, float weight_decay, float *w, float *m, float *v);
-/// Adagrad: v += g^2; w -= lr * g / (sqrt(v) + epsilon).
+/// Adagrad (Duchi et al. 2011): g = gradient + weight_decay * w;  v += g^2;  w -= learning_rate * g / (sqrt(v) + epsilon).
 ps_status ps_optim_adagrad_f32(const ps_context *ctx, const float *gradient, int64_t count, float learning_rate, float epsilon,
                                float weight_decay, float *w, float *v);
 /// Adam on the named rows of a table only (id features). rows (B) distinct, ascending; gradient (B,D); w, m, v (N,D).

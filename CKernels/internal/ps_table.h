@@ -80,6 +80,13 @@ typedef struct ps_leaves {
     /// The first position in begin ..< end with scores[i] >= threshold, or end.
     int64_t (*find_at_least_f32)(const float *scores, int64_t begin, int64_t end, float threshold);
     void (*count_above_f32)(const float *scores, int64_t N, float threshold, int64_t *above, int64_t *equal);
+
+    // probe: leaf/body/probe.h
+    double (*probe_read_f32)(const float *x, int64_t begin, int64_t end);
+    void (*probe_copy_f32)(const float *x, int64_t begin, int64_t end, float *y);
+    double (*probe_rows_f32)(const float *table, const int64_t *indices, int64_t D, int64_t begin, int64_t end, int64_t ahead);
+    double (*probe_multiply_f32)(int64_t rounds);
+    int64_t probe_flops_per_round;
 } ps_leaves;
 
 extern const ps_leaves ps_leaves_scalar;

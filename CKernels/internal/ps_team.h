@@ -16,12 +16,11 @@ typedef struct ps_range {
 } ps_range;
 
 /// How many threads a region over `bytes` of memory traffic (or as many multiply-adds) deserves: waking a thread costs some
-/// microseconds, so small work stays on the caller's. Also tells OpenMP's workers to sleep at once when the region ends; by default
+/// microseconds, so small work stays on the caller's (ps_context.bytes_per_thread). Also tells OpenMP's workers to sleep at once when the region ends; by default
 /// they spin 200 ms, on the very cores that OpenBLAS's threads and Swift's workers then want. The setting belongs to the calling
 /// thread, hence here and not in ps_context_make.
 static inline int32_t ps_team_size(const ps_context *ctx, int64_t bytes) {
-    const int64_t bytes_per_thread = 128 * 1024;
-    int64_t wanted = 1 + bytes / bytes_per_thread;
+    int64_t wanted = 1 + bytes / ctx->bytes_per_thread;
     int32_t threads = wanted < ctx->threads ? (int32_t)wanted : ctx->threads;
 #ifdef _OPENMP
     if (threads > 1) kmp_set_blocktime(0);

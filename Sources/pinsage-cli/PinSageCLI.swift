@@ -9,7 +9,10 @@ struct PinSageCLI: AsyncParsableCommand {
         discussion: """
             Results go to standard output, messages and progress to standard error. Exit status: 0 success, 64 bad usage, 65 bad data, 1 otherwise.
             """,
-        subcommands: [ImportCommand.self, SplitCommand.self, InfoCommand.self])
+        subcommands: [
+            ImportCommand.self, SplitCommand.self, TrainCommand.self, EmbedCommand.self, IndexCommand.self, QueryCommand.self, EvaluateCommand.self,
+            InfoCommand.self,
+        ])
 
     static func main() async {
         do {
@@ -27,7 +30,7 @@ struct PinSageCLI: AsyncParsableCommand {
     /// Ends the process with a message and the status that belongs to the error.
     private static func exit(reporting error: any Error) -> Never {
         switch error {
-        case is DataError:
+        case is DataError, is ConfigurationError:
             Terminal.error("error: \(error)")
             exit(withError: ExitCode(65))
         default:

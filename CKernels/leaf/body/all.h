@@ -6,4 +6,5 @@
 #include "loss.h"
 #include "optim.h"
 #include "knn.h"
+#include "probe.h"
 #include "table.h"

@@ -34,4 +34,9 @@ const ps_leaves PS_TABLE = {
     .dots_indexed_f32 = dots_indexed_f32,
     .find_at_least_f32 = find_at_least_f32,
     .count_above_f32 = count_above_f32,
+    .probe_read_f32 = probe_read_f32,
+    .probe_copy_f32 = probe_copy_f32,
+    .probe_rows_f32 = probe_rows_f32,
+    .probe_multiply_f32 = probe_multiply_f32,
+    .probe_flops_per_round = 12 * 2 * PS_LANES,
 };

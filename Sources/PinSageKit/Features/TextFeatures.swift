@@ -7,7 +7,7 @@
 /// Dense vectors of texts: hashed terms, TF-IDF, and the leading right singular vectors of the fitted texts.
 ///
 /// A text's terms (``TextHashing``) that the fit kept are weighted (1 + ln count) * weight(term), with weight = family weight *
-/// ln(texts / texts with the term); the sparse row is scaled to length 1, multiplied by the (terms, dimension) projection, and scaled to
+/// ln((texts + 1) / texts with the term)^3; the sparse row is scaled to length 1, multiplied by the (terms, dimension) projection, and scaled to
 /// length 1 again. A text without a known term is a row of zeros.
 struct TextFeatures: Sendable {
     let hashing: TextHashing
@@ -35,14 +35,17 @@ struct TextFeatures: Sendable {
     /// What a text's terms are weighted by, and how the singular values enter. Chosen by the hit-rate of the cosine on held-out pairs.
     struct Weighting: Sendable {
         /// By ``TextHashing/Family``.
-        var families: [Float] = [1, 1, 1]
-        /// The columns of the projection are v * s^power; 0 is V itself (U S), -1 whitens (U).
+        var families: [Float] = [1, 1, 0.5]
+        /// Exponent of the inverse document frequency. The singular vectors follow the largest entries, which with a plain IDF are the
+        /// function words and their parts; cubed, the words that say what a thing is come first. Hit-rate@10 of the cosine on held-out pairs
+        /// of a data set of 122,490 links, for 1, 1.5, 2, 3, 4, 5, 6: .060, .070, .084, .103, .105, .095, .094.
+        var idfPower = 3.0
+        /// The columns of the projection are v * s^power; 0 is V itself (U S), -1 whitens (U). The cosine's hit-rate hardly depends on it.
         var singularValuePower: Float = -0.5
         /// A term is kept when at least this many texts have it.
         var fewestTexts = 2
         /// The singular vectors are fitted to at most this many texts, evenly spread.
         var mostFittedTexts = 1 << 17
-        var titleRepeats = 1
     }
 
     /// - Parameters:
@@ -66,7 +69,7 @@ struct TextFeatures: Sendable {
         let kept = mostFrequent(textsWithBucket, atLeast: weighting.fewestTexts, most: terms)
         let weights = kept.map { bucket -> Float in
             let idf = log(Double(filled + 1) / Double(textsWithBucket[Int(bucket)]))
-            return Float(idf) * weighting.families[hashing.family(ofBucket: Int(bucket)).rawValue]
+            return Float(pow(idf, weighting.idfPower)) * weighting.families[hashing.family(ofBucket: Int(bucket)).rawValue]
         }
         let unprojected = TextFeatures(hashing: hashing, buckets: kept, weights: weights, projection: Matrix(rows: kept.count, columns: 0))
         // Second pass: the sparse rows that the singular vectors are fitted to.
@@ -105,7 +108,7 @@ struct TextFeatures: Sendable {
         return vectors
     }
 
-    private func appendRows(of texts: [[String]], to rows: inout RaggedLists, threads: Int) throws {
+    func appendRows(of texts: [[String]], to rows: inout RaggedLists, threads: Int) throws {
         for terms in try hashing.counts(ofTexts: texts, threads: threads) {
             let start = rows.targets.count
             for (bucket, count) in zip(terms.buckets, terms.counts) {

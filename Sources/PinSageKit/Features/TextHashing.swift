@@ -15,7 +15,8 @@ public struct TextHashing: Codable, Sendable, Equatable {
         case word, wordPair, characters
     }
 
-    /// Shortest and longest character n-grams, in Unicode scalars; `nil` counts none.
+    /// Shortest and longest character n-grams, in Unicode scalars; a longest one of 0 counts none. Four alone: 3 to 5 together cost three
+    /// times as much and found no more related items.
     public var shortestCharacters: Int
     public var longestCharacters: Int
     /// Whether pairs of neighboring words of one field are counted.
@@ -25,7 +26,7 @@ public struct TextHashing: Codable, Sendable, Equatable {
     public var seed: UInt64
 
     public init(
-        shortestCharacters: Int = 3, longestCharacters: Int = 5, wordPairs: Bool = true, bucketBits: Int = 19, seed: UInt64 = 0x5053_4B49
+        shortestCharacters: Int = 4, longestCharacters: Int = 4, wordPairs: Bool = true, bucketBits: Int = 19, seed: UInt64 = 0x5053_4B49
     ) {
         self.shortestCharacters = shortestCharacters
         self.longestCharacters = longestCharacters

@@ -79,7 +79,7 @@ public enum IdentifierFile {
 }
 
 /// Writes a text file into a temporary sibling and renames it.
-extension TextFile {
+enum TextFile {
     /// One line of tab-separated fields.
     ///
     /// - Throws: ``DataError`` for a field with a tab or line break, which this format cannot say.

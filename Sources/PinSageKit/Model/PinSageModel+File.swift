@@ -1,5 +1,3 @@
-internal import Foundation
-
 extension PinSageModel {
     public static let kind = "model"
 
@@ -61,26 +59,6 @@ extension Parameters {
                 throw DataError("expected the tensor \(prefix + name) to have the shape \(shape), found \(tensor.shape)", file: file)
             }
             values = tensor.values
-        }
-    }
-}
-
-/// JSON documents of `Codable` values in artifact files.
-enum JSONFile {
-    static func text(of value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
-    }
-
-    /// - Throws: ``DataError`` naming the file and what is wrong in it.
-    static func read<Value: Decodable>(_ type: Value.Type, from path: String) throws -> Value {
-        let data: Data
-        do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
-            throw DataError("expected a readable JSON file, found: \(error.localizedDescription)", file: path)
-        }
-        do { return try JSONDecoder().decode(type, from: data) } catch let error as DecodingError {
-            throw DataError("expected \(type) as JSON, found: \(error)", file: path)
         }
     }
 }

@@ -1,7 +1,7 @@
 /// Draws importance neighborhoods: the items that short random walks from an item visit most.
 ///
 /// The law of a walk: it starts at the seed item and takes ``WalkConfiguration/walkLength`` hops, each to a uniformly chosen collection of the
-/// item and on to a uniformly chosen item of the collection. After each hop it returns to the seed with probability
+/// item and on to a uniformly chosen item of the collection (or in proportion to the edges' weights). After each hop it returns to the seed with probability
 /// ``WalkConfiguration/restart``; it does not end. Every item reached is a visit, but for the seed itself, which is never its own
 /// neighbor. The T items with the most visits are kept, ties to the lower row, and their counts divided by their sum.
 /// An item without edges has an empty neighborhood. A dead end, which only hidden edges or a time window can make, returns to the seed.
@@ -15,13 +15,25 @@ public struct NeighborhoodSampler: Sendable {
     public let graph: Graph
     public let configuration: WalkConfiguration
     public let seed: UInt64
+    /// The edges that walks follow: all, or those in the time window.
+    private let walked: Graph
+    /// Tables of both directions for weighted steps.
+    private let tables: (items: AliasTable, collections: AliasTable)?
 
+    /// - Complexity: O(1) for uniform steps on the whole graph; O(edges) time and memory for weights (8 bytes an edge and direction) or a
+    ///   time window (4).
     /// - Throws: ``SamplingError/invalidConfiguration(_:)``.
     public init(graph: Graph, configuration: WalkConfiguration, seed: UInt64) throws(SamplingError) {
         try configuration.validate()
         self.graph = graph
         self.configuration = configuration
         self.seed = seed
+        walked = graph.edges(notBefore: configuration.notBefore, before: configuration.before)
+        if configuration.weighted, let itemWeights = walked.items.weights, let collectionWeights = walked.collections.weights {
+            tables = (AliasTable(walked.items, weights: itemWeights), AliasTable(walked.collections, weights: collectionWeights))
+        } else {
+            tables = nil
+        }
     }
 
     /// Seeds per piece of work handed to a thread.
@@ -53,7 +65,7 @@ public struct NeighborhoodSampler: Sendable {
                 weights = try unsafe Array(unsafeUninitializedCapacity: items.count * most) { weights, filledWeights in
                     let weightSlots = unsafe Slots(base: weights.baseAddress)
                     try parallelFor(items.count, threads: threads, grain: Self.grain) { range in
-                        unsafe WalkGraph.with(graph) { graph in
+                        unsafe WalkGraph.with(walked) { graph in
                             unsafe draw(
                                 items[range], hiding: hiding?[range], random: random, on: graph, most: most,
                                 into: (counts, neighborSlots, weightSlots))
@@ -111,13 +123,12 @@ public struct NeighborhoodSampler: Sendable {
         var first = items.startIndex
         while first < items.endIndex {
             var group = 1
-            if let hidden = hiding?[first] {
-                // Rules differ from seed to seed, so such a seed walks alone.
-                unsafe engine.run(items[first..<first + 1], on: graph, rule: HiddenRule(hidden, in: graph))
-            } else {
-                while group < engine.seedsPerGroup, first + group < items.endIndex, hiding == nil { group += 1 }
-                unsafe engine.run(items[first..<first + group], on: graph, rule: UniformRule())
+            let hidden = hiding?[first]
+            if hidden == nil {
+                // Hidden edges are a seed's own rule, so a seed that has some walks alone.
+                while group < engine.seedsPerGroup, first + group < items.endIndex, hiding?[first + group] == nil { group += 1 }
             }
+            unsafe walk(items[first..<first + group], hidden: hidden ?? nil, engine: engine, on: graph)
             for member in 0..<group {
                 let row = first + member
                 let (kept, total) = unsafe counter.top(
@@ -128,6 +139,29 @@ public struct NeighborhoodSampler: Sendable {
                 for place in 0..<kept { unsafe weights[row * most + place] = Float(visitCounts[place]) * scale }
             }
             first += group
+        }
+    }
+
+    /// Runs the walks of a group by the rule that the configuration and the hidden edges ask for.
+    private func walk(_ seeds: ArraySlice<ItemID>, hidden: HiddenEdges?, engine: WalkEngine, on graph: WalkGraph) {
+        guard let tables else {
+            if let hidden {
+                unsafe engine.run(seeds, on: graph, rule: HiddenRule(hidden, in: graph))
+            } else {
+                unsafe engine.run(seeds, on: graph, rule: UniformRule())
+            }
+            return
+        }
+        unsafe tables.items.records.withUnsafeBufferPointer { items in
+            unsafe tables.collections.records.withUnsafeBufferPointer { collections in
+                guard let itemBase = items.baseAddress, let collectionBase = collections.baseAddress else { return }
+                let weighted = unsafe WeightedRule(items: itemBase, collections: collectionBase)
+                if let hidden {
+                    unsafe engine.run(seeds, on: graph, rule: WeightedHiddenRule(weighted: weighted, hidden: HiddenRule(hidden, in: graph)))
+                } else {
+                    unsafe engine.run(seeds, on: graph, rule: weighted)
+                }
+            }
         }
     }
 }

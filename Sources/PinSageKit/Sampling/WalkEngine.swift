@@ -23,6 +23,7 @@
 
         let seeds: UnsafeMutablePointer<UInt32>
         let items: UnsafeMutablePointer<UInt32>
+        let collections: UnsafeMutablePointer<UInt32>
         /// The random counter of each walker's next step.
         let counters: UnsafeMutablePointer<UInt64>
         let positions: UnsafeMutablePointer<UInt64>
@@ -31,6 +32,7 @@
         init() {
             unsafe seeds = .allocate(capacity: Self.most)
             unsafe items = .allocate(capacity: Self.most)
+            unsafe collections = .allocate(capacity: Self.most)
             unsafe counters = .allocate(capacity: Self.most)
             unsafe positions = .allocate(capacity: Self.most)
             unsafe rests = .allocate(capacity: Self.most)
@@ -39,6 +41,7 @@
         func deallocate() {
             unsafe seeds.deallocate()
             unsafe items.deallocate()
+            unsafe collections.deallocate()
             unsafe counters.deallocate()
             unsafe positions.deallocate()
             unsafe rests.deallocate()
@@ -106,7 +109,7 @@
         let length = configuration.walkLength
         let restartBelow = restartBelow
         let seeds = unsafe walkers.seeds, items = unsafe walkers.items, counters = unsafe walkers.counters
-        let positions = unsafe walkers.positions, rests = unsafe walkers.rests
+        let collections = unsafe walkers.collections, positions = unsafe walkers.positions, rests = unsafe walkers.rests
         for step in 0..<length {
             for slot in 0..<count {
                 let counter = unsafe counters[slot]
@@ -114,20 +117,29 @@
                 let edge = unsafe rule.edge(from: items[slot], in: graph, word: CounterRandom.mixed(counter))
                 unsafe positions[slot] = edge.position
                 unsafe rests[slot] = edge.rest
+                unsafe graph.items.prefetchTarget(edge.position)
             }
             for slot in 0..<count {
                 let position = unsafe positions[slot]
-                if position == deadEnd { continue }
-                let edge = unsafe rule.edge(fromCollection: graph.items.target(position), in: graph, word: rests[slot])
-                unsafe positions[slot] = edge.position
+                let collection = unsafe position == deadEnd ? 0 : graph.items.target(position)
+                unsafe collections[slot] = collection
+                unsafe graph.collections.prefetchRow(collection)
+            }
+            for slot in 0..<count {
+                let edge = unsafe rule.edge(fromCollection: collections[slot], in: graph, word: rests[slot])
+                let position = unsafe positions[slot] == deadEnd ? deadEnd : edge.position
+                unsafe positions[slot] = position
                 unsafe rests[slot] = edge.rest
+                unsafe graph.collections.prefetchTarget(position)
             }
             for slot in 0..<count {
                 let position = unsafe positions[slot]
                 let seed = unsafe seeds[slot]
                 let item = unsafe position == deadEnd ? seed : graph.collections.target(position)
                 unsafe visits[slot &* length &+ step] = item
-                unsafe items[slot] = rests[slot] < restartBelow ? seed : item
+                let next = unsafe rests[slot] < restartBelow ? seed : item
+                unsafe items[slot] = next
+                unsafe graph.items.prefetchRow(next)
             }
         }
     }

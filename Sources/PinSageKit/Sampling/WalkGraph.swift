@@ -23,6 +23,15 @@
             unsafe min(targets[Int(truncatingIfNeeded: position)], lastTarget)
         }
 
+        /// Any position may be given, also `deadEnd`.
+        @inline(__always) func prefetchTarget(_ position: UInt64) {
+            unsafe prefetch(UnsafeRawPointer(targets + Int(truncatingIfNeeded: position)))
+        }
+
+        @inline(__always) func prefetchRow(_ row: UInt32) {
+            unsafe prefetch(UnsafeRawPointer(offsets + Int(row)))
+        }
+
         /// The position of `target` in a row, or nil. - Complexity: O(log degree)
         func position(of target: UInt32, inRow row: UInt32) -> UInt64? {
             let (start, degree) = unsafe self.row(row)

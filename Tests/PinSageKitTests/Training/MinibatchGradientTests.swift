@@ -70,18 +70,19 @@ import Testing
         _ = try pairLoss.loss(z: try network.forward(input, parameters: parameters), layout: minibatch.layout, dz: &dz)
         let dinput = try network.backward(dz: &dz, parameters: parameters, gradients: &gradients, wantsInputGradients: ids != nil)
 
-        // float32 losses of about 1 have an error of about 1e-7, which a difference over 2e-2 turns into about 1e-5. Points where the
-        // two one-sided slopes disagree lie at a corner of a ReLU, a hinge or a maximum, and are skipped rather than tolerated.
-        let h: Float = 1e-2
+        // float32 losses of about 1 have an error of about 1e-7, which a difference over 4e-3 turns into about 5e-5. Points where the
+        // two one-sided slopes disagree lie at a corner of a ReLU, a hinge or a maximum, and are skipped rather than tolerated; half of that
+        // disagreement is what a corner can still add, so the tolerance is no tighter than the test for corners.
+        let h: Float = 2e-3
         let center = try loss(parameters, ids)
         var checked = 0, corners = 0
         func check(_ name: String, _ analytic: Float, _ up: Double, _ down: Double) {
             let right = (up - center) / Double(h), left = (center - down) / Double(h)
             let central = (up - down) / Double(2 * h)
-            guard abs(right - left) <= 0.05 * max(abs(right), abs(left)) + 2e-4 else { return corners += 1 }
+            guard abs(right - left) <= 0.02 * max(abs(right), abs(left)) + 2e-4 else { return corners += 1 }
             checked += 1
             #expect(
-                abs(central - Double(analytic)) <= 2e-2 * abs(central) + 1e-4,
+                abs(central - Double(analytic)) <= 2e-2 * abs(central) + 2e-4,
                 "\(name): central difference \(central), gradient \(analytic)")
         }
         for (index, tensor) in gradients.tensors.enumerated() {

@@ -118,23 +118,28 @@ public struct SpreadScorer: CandidateScorer {
 
         mutating func add(_ item: Int, _ amount: Float) {
             guard amount != 0 else { return }
-            for position in graph.items.range(of: item) {
-                let collection = Int(graph.items.targets[position])
-                guard collection < amounts.count else { continue }  // damage in an unverified file
-                if amounts[collection] == 0 { touched.append(collection) }
-                amounts[collection] += amount
+            let range = graph.items.range(of: item)
+            unsafe graph.items.targets.withUnsafeBufferPointer { targets in
+                for position in range {
+                    let collection = unsafe Int(targets[position])
+                    guard collection < amounts.count else { continue }  // damage in an unverified file
+                    if amounts[collection] == 0 { touched.append(collection) }
+                    amounts[collection] += amount
+                }
             }
         }
 
         /// Hands everything on to the items, whose scores it adds to, and leaves the collections empty.
         mutating func hop(into scores: UnsafeMutableBufferPointer<Float>) {
-            for collection in touched {
-                let amount = amounts[collection] * through[collection]
-                for position in graph.collections.range(of: collection) {
-                    let item = Int(graph.collections.targets[position])
-                    if item < scores.count { unsafe scores[item] += amount }
+            unsafe graph.collections.targets.withUnsafeBufferPointer { targets in
+                for collection in touched {
+                    let amount = amounts[collection] * through[collection]
+                    for position in graph.collections.range(of: collection) {
+                        let item = unsafe Int(targets[position])
+                        if item < scores.count { unsafe scores[item] += amount }
+                    }
+                    amounts[collection] = 0
                 }
-                amounts[collection] = 0
             }
             touched.removeAll(keepingCapacity: true)
         }

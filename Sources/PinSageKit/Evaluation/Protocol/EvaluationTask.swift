@@ -10,15 +10,19 @@ public struct EvaluationQuery: Sendable, Equatable {
     public var excluded: [ItemID]
     /// Where not `nil`, only these are candidates: distinct, the positives among them.
     public var candidates: [ItemID]?
+    /// Right answers that are no items at all: no method can find them, and they count as not found.
+    public var unknownPositives: Int
 
     public init(
-        items: [ItemID], collection: CollectionID? = nil, positives: [ItemID], excluded: [ItemID], candidates: [ItemID]? = nil
+        items: [ItemID], collection: CollectionID? = nil, positives: [ItemID], excluded: [ItemID], candidates: [ItemID]? = nil,
+        unknownPositives: Int = 0
     ) {
         self.items = items
         self.collection = collection
         self.positives = positives
         self.excluded = excluded
         self.candidates = candidates
+        self.unknownPositives = unknownPositives
     }
 }
 
@@ -29,7 +33,7 @@ public struct EvaluationTask: Sendable {
         case pairs, collections, candidates
     }
 
-    /// Answers that cannot be ranked, left out and counted.
+    /// What does not fit the items and collections at hand, counted.
     public struct Dropped: Sendable, Equatable {
         /// The same answer twice for one collection.
         public var duplicates = 0
@@ -39,8 +43,13 @@ public struct EvaluationTask: Sendable {
         public var outside = 0
         /// Questions left without any answer by the above.
         public var queries = 0
+        /// Answers that are no items: not left out, but counted as not found.
+        public var unknownAnswers = 0
+        /// Questions by a collection that the dataset does not have: asked with nothing, so that every candidate ties.
+        public var unknownCollections = 0
 
         public init() {}
+        /// Answers left out.
         public var answers: Int { duplicates + members + outside }
     }
 

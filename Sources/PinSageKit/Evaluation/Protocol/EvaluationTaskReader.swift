@@ -50,20 +50,40 @@ public struct EvaluationTaskReader: Sendable {
     /// Reads a collections file: header `collection`, `item`; all lines of a collection are one query.
     ///
     /// The query is the collection's members in the dataset, which are no candidates; answers that are members, and repeated ones, are
-    /// dropped and counted.
+    /// dropped and counted. Where all of a collection's or an item's edges were held out, the dataset may not have it: such an answer
+    /// counts as not found, and such a collection asks with nothing. Both are counted; more than half of the answers is an error.
     public func collections(_ path: String) throws -> EvaluationTask {
         guard let dataset else { throw DataError("a collections file needs a dataset: a query is a collection's members there", file: path) }
-        var order: [Int] = []
-        var answers: [Int: [ItemID]] = [:]
+        var order: [String] = []
+        var answers: [String: (known: [ItemID], unknown: Set<String>)] = [:]
+        var firstUnknown: DataError?
+        var (lines, unknown) = (0, 0)
         try TextTable(path).forEachRow(required: ["collection", "item"]) { row in
-            let collection = try collection(row, in: dataset, file: path)
-            if answers[collection] == nil { order.append(collection) }
-            answers[collection, default: []].append(try item(row, "item", file: path))
+            guard let name = row["collection"], let identifier = row["item"], !name.isEmpty, !identifier.isEmpty else {
+                throw DataError("expected a collection and an item, found an empty field", file: path, line: row.line)
+            }
+            lines += 1
+            if answers[name] == nil { order.append(name) }
+            if let item = items.row(of: identifier) {
+                answers[name, default: ([], [])].known.append(ItemID(item))
+            } else {
+                if firstUnknown == nil { firstUnknown = Self.unknown(identifier, "item", in: items, file: path, line: row.line) }
+                unknown += 1
+                answers[name, default: ([], [])].unknown.insert(identifier)
+            }
+        }
+        if let firstUnknown, unknown * 2 > lines {
+            throw DataError("\(unknown) of \(lines) answers are no items; the first: \(firstUnknown.message)", file: path, line: firstUnknown.line)
         }
         var collector = Collector()
-        for collection in order {
-            let query = membersInOrder(of: CollectionID(collection), in: dataset)
-            collector.add(answers[collection] ?? [], items: query, collection: CollectionID(collection), excluded: query.sorted(), among: among)
+        for name in order {
+            let row = dataset.collections.row(of: name)
+            if row == nil { collector.dropped.unknownCollections += 1 }
+            let query = row.map { membersInOrder(of: CollectionID($0), in: dataset) } ?? []
+            let found = answers[name] ?? ([], [])
+            collector.add(
+                found.known, items: query, collection: row.map { CollectionID($0) }, excluded: query.sorted(), among: among,
+                unknownPositives: found.unknown.count)
         }
         return try task(.collections, collector, file: path)
     }
@@ -133,9 +153,13 @@ public struct EvaluationTaskReader: Sendable {
 
     private static func row(of identifier: String, _ what: String, in identifiers: Identifiers, file: String, line: Int) throws -> ItemID {
         if let row = identifiers.row(of: identifier) { return ItemID(row) }
-        guard !identifier.isEmpty else { throw DataError("expected the identifier of an \(what), found an empty field", file: file, line: line) }
+        guard !identifier.isEmpty else { throw DataError("expected the identifier of \(what == "item" ? "an" : "a") \(what), found an empty field", file: file, line: line) }
+        throw unknown(identifier, what, in: identifiers, file: file, line: line)
+    }
+
+    private static func unknown(_ identifier: String, _ what: String, in identifiers: Identifiers, file: String, line: Int) -> DataError {
         let closest = identifiers.closest(to: identifier, count: 3).map { "\"\($0)\"" }.joined(separator: ", ")
-        throw DataError("no \(what) \"\(identifier)\"" + (closest.isEmpty ? "" : "; the closest are \(closest)"), file: file, line: line)
+        return DataError("no \(what) \"\(identifier)\"" + (closest.isEmpty ? "" : "; the closest are \(closest)"), file: file, line: line)
     }
 
     private func members(of collection: CollectionID) -> [ItemID] {
@@ -156,7 +180,8 @@ public struct EvaluationTaskReader: Sendable {
         var dropped = EvaluationTask.Dropped()
 
         mutating func add(
-            _ answers: [ItemID], items: [ItemID], collection: CollectionID?, excluded: [ItemID], among: [ItemID]?, isOwnList: Bool = false
+            _ answers: [ItemID], items: [ItemID], collection: CollectionID?, excluded: [ItemID], among: [ItemID]?, isOwnList: Bool = false,
+            unknownPositives: Int = 0
         ) {
             var positives: [ItemID] = []
             var seen: Set<ItemID> = []
@@ -171,13 +196,15 @@ public struct EvaluationTaskReader: Sendable {
                     positives.append(answer)
                 }
             }
-            guard !positives.isEmpty else {
+            dropped.unknownAnswers += unknownPositives
+            guard !positives.isEmpty || unknownPositives > 0 else {
                 dropped.queries += 1
                 return
             }
             queries.append(
                 EvaluationQuery(
-                    items: items, collection: collection, positives: positives, excluded: excluded, candidates: isOwnList ? among : nil))
+                    items: items, collection: collection, positives: positives, excluded: excluded, candidates: isOwnList ? among : nil,
+                    unknownPositives: unknownPositives))
         }
     }
 }

@@ -1,7 +1,8 @@
 /// The ranks of every query's positives under one method: all that any measure needs.
 ///
 /// Equation: rank = 1 + (candidates scored above the positive) + 0.5 * (other candidates scored equal to it). So a method that scores
-/// everything alike gets the middle rank, never the first, and a tie between two candidates costs half a place.
+/// everything alike gets the middle rank, never the first, and a tie between two candidates costs half a place. An answer that is no item
+/// has an infinite rank.
 public struct QueryRanks: Sendable, Equatable {
     /// Query `q` has the ranks `values[offsets[q] ..< offsets[q + 1]]`, parallel to its positives.
     public private(set) var offsets: [Int]
@@ -26,6 +27,11 @@ public struct QueryRanks: Sendable, Equatable {
     /// The measure of each query. - Returns: `queryCount` values.
     public func values(of metric: EvaluationMetric) -> [Double] {
         (0..<queryCount).map { metric.value(ranks: self[$0]) }
+    }
+
+    /// The mean of a measure over all queries; 0 without any.
+    public func mean(of metric: EvaluationMetric) -> Double {
+        queryCount == 0 ? 0 : values(of: metric).reduce(0, +) / Double(queryCount)
     }
 
     /// The share of queries with a positive within K, for each K of `cutoffs`: the curve of the report.
@@ -64,6 +70,7 @@ enum RankCounter {
         if query.positives.count == 1, query.candidates == nil, among == nil {
             let rank = unsafe single(scores: scores, positive: Int(query.positives[0].row), excluded: query.excluded)
             ranks.append(rank)
+            for _ in 0..<query.unknownPositives { ranks.append(.infinity) }
             return
         }
         var tally = Tally(thresholds: query.positives.map { unsafe scores[Int($0.row)] })
@@ -87,6 +94,7 @@ enum RankCounter {
         }
         tally.finish()
         for positive in query.positives { unsafe ranks.append(tally.rank(of: scores[Int(positive.row)], candidateCount: candidateCount)) }
+        for _ in 0..<query.unknownPositives { ranks.append(.infinity) }
     }
 
     /// The common case, a loop that the compiler turns into SIMD.

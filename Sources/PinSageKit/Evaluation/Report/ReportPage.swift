@@ -124,6 +124,13 @@ public struct ReportPage: Sendable {
         return page + "</main>\n</body>\n</html>\n"
     }
 
+    /// Writes the page; it appears under its name when it is complete.
+    ///
+    /// - Throws: ``DataError`` when the file cannot be written.
+    public func write(to path: String) throws {
+        try TextFile.write(to: path) { file in try file.write(html()) }
+    }
+
     private static func html(of block: Block) -> String {
         switch block {
         case .text(let text): return "<p>\(text.escapedForMarkup)</p>"
@@ -193,14 +200,15 @@ public struct ReportPage: Sendable {
         .note { color: var(--soft); font-size: .875rem; }
         .scroll { overflow-x: auto; margin-bottom: 12px; border: 1px solid var(--rule); border-radius: 10px; background: var(--card); }
         table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-        th, td { padding: 9px 14px; text-align: right; white-space: nowrap; vertical-align: top; }
+        th, td { padding: 9px 12px; text-align: right; white-space: nowrap; vertical-align: top; }
         th:first-child { text-align: left; position: sticky; left: 0; background: var(--card); }
         thead th { font-size: .8rem; font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--rule); }
         tbody th { font-weight: 500; }
         tbody tr + tr > * { border-top: 1px solid var(--rule); }
         tr.own > *, tr.own th:first-child { background: var(--own); }
         tr.own th { font-weight: 650; }
-        td small, th small { display: block; color: var(--soft); font-size: .74rem; font-weight: 400; line-height: 1.3; }
+        td small, th small { display: block; white-space: nowrap; color: var(--soft); font-size: .74rem; font-weight: 400; line-height: 1.3; }
+        th small { white-space: normal; min-width: 15em; max-width: 22em; }
         td.best > span { font-weight: 700; }
         .mark { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 9px; background: var(--c); }
         .s0 { --c: var(--s0); } .s1 { --c: var(--s1); } .s2 { --c: var(--s2); } .s3 { --c: var(--s3); }
@@ -218,7 +226,7 @@ public struct ReportPage: Sendable {
         .chart circle { fill: var(--c); }
         .chart .lead { fill: none; stroke: var(--c); stroke-opacity: .45; stroke-width: 1; }
         .chart .name { fill: var(--c); font-weight: 500; } .chart .strong .name { font-weight: 700; }
-        dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(180px, 1fr)); gap: 14px 22px; margin: 0 0 16px; }
+        dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 14px 22px; margin: 0 0 16px; }
         dt { color: var(--soft); font-size: .8rem; } dd { margin: 0; font-weight: 550; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
         pre { overflow-x: auto; padding: 12px 14px; border: 1px solid var(--rule); border-radius: 10px; background: var(--card);
           font: .84rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }

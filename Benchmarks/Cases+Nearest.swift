@@ -1,0 +1,101 @@
+import CKernels
+import KernelReference
+
+extension Case {
+    private static func items(_ size: Size) -> Int { size == .twin ? 4_000 : size == .quick ? 200_000 : 1_000_000 }
+
+    /// Unit vectors with a search's outputs and workspace.
+    private final class Search {
+        let N: Int, Q: Int
+        let queries: Buffer<Float>, rows: Buffer<Float>, ids: Buffer<Int64>, scores: Buffer<Float>
+        private var workspace = Buffer<UInt64>(0)
+
+        init(_ size: Size, queries Q: Int) {
+            (N, self.Q) = (Case.items(size), Q)
+            var random = Generator(50)
+            queries = Search.unitVectors(Q, &random)
+            rows = Search.unitVectors(N, &random)
+            ids = Buffer(Q * 100)
+            scores = Buffer(Q * 100)
+        }
+
+        private static func unitVectors(_ count: Int, _ random: inout Generator) -> Buffer<Float> {
+            let vectors = random.floats(count * 256)
+            for row in 0..<count {
+                var sum: Float = 0
+                for e in 0..<256 { unsafe sum += vectors.pointer[row * 256 + e] * vectors.pointer[row * 256 + e] }
+                let inverse = 1 / sum.squareRoot()
+                for e in 0..<256 { unsafe vectors.pointer[row * 256 + e] *= inverse }
+            }
+            return vectors
+        }
+
+        func workspace(_ bytes: Int64) -> UnsafeMutableRawPointer {
+            if workspace.count * 8 < bytes { workspace = Buffer(Int(bytes) / 8 + 1) }
+            return unsafe UnsafeMutableRawPointer(workspace.pointer)
+        }
+
+        func twin() {
+            let all = rows.array, each = queries.array
+            for q in 0..<Q {
+                let scores = Reference.scores(query: Array(each[q * 256..<(q + 1) * 256]), rows: all, count: N, width: 256)
+                _ = Reference.topK(scores, k: 100)
+            }
+        }
+    }
+
+    private static func topK(_ name: String, queries: @escaping (Size) -> Int, limit: Limit) -> Case {
+        Case("knn", name, limit, shape: { "top 100 of \(items($0)) x 256, \(queries($0)) queries" }) { size in
+            let s = Search(size, queries: queries(size))
+            return unsafe Workload(bytes: s.N * 1024, flops: s.Q * s.N * 512) { context in
+                var bytes: Int64 = 0
+                let status = unsafe ps_knn_topk_workspace_bytes(&context, Int64(s.N), 256, Int64(s.Q), 100, &bytes)
+                guard status == PS_OK else { return status }
+                return unsafe ps_knn_topk_f32(
+                    &context, s.queries.pointer, s.rows.pointer, Int64(s.N), 256, Int64(s.Q), 100, s.ids.pointer, s.scores.pointer,
+                    s.workspace(bytes), bytes)
+            } twin: {
+                s.twin()
+            }
+        }
+    }
+
+    static var knn: [Case] {
+        [
+            topK("topk_one_query_f32", queries: { _ in 1 }, limit: .read),
+            topK("topk_batch_f32", queries: { $0 == .twin ? 4 : $0 == .quick ? 24 : 1000 }, limit: .product),
+            Case("knn", "topk_one_query_bf16", .read, shape: { "top 100 of \(items($0)) x 256, 1 query" }) { size in
+                let s = Search(size, queries: 1), rows = Buffer<UInt16>(s.N * 256) { unsafe Reference.bfloat16Bits(s.rows.pointer[$0]) }
+                return unsafe Workload(bytes: s.N * 512, flops: s.N * 512) { context in
+                    var bytes: Int64 = 0
+                    let status = unsafe ps_knn_topk_workspace_bytes(&context, Int64(s.N), 256, 1, 100, &bytes)
+                    guard status == PS_OK else { return status }
+                    return unsafe ps_knn_topk_bf16(
+                        &context, s.queries.pointer, rows.pointer, Int64(s.N), 256, 1, 100, s.ids.pointer, s.scores.pointer, s.workspace(bytes),
+                        bytes)
+                } twin: {
+                    s.twin()
+                }
+            },
+            Case("knn", "scores_f32", .read, shape: { "\(items($0)) x 256" }) { size in
+                let s = Search(size, queries: 1), out = Buffer<Float>(s.N)
+                return unsafe Workload(bytes: s.N * 1024, flops: s.N * 512) { context in
+                    unsafe ps_knn_scores_f32(&context, s.queries.pointer, s.rows.pointer, nil, Int64(s.N), 256, Int64(s.N), out.pointer)
+                } twin: {
+                    _ = Reference.scores(query: s.queries.array, rows: s.rows.array, count: s.N, width: 256)
+                }
+            },
+            Case("knn", "select_top100_f32", .read, shape: { "\(items($0) / 1000) x 100000 scores" }) { size in
+                let Q = items(size) / 1000, N = size == .twin ? 10_000 : 100_000
+                var random = Generator(51)
+                let scores = random.floats(Q * N), ids = Buffer<Int64>(Q * 100), values = Buffer<Float>(Q * 100)
+                return unsafe Workload(bytes: Q * N * 4, flops: 0) { context in
+                    unsafe ps_topk_select_f32(&context, scores.pointer, Int64(N), Int64(Q), Int64(N), 100, ids.pointer, values.pointer)
+                } twin: {
+                    let all = scores.array
+                    for q in 0..<Q { _ = Reference.topK(all[q * N..<(q + 1) * N].map(Double.init), k: 100) }
+                }
+            },
+        ]
+    }
+}

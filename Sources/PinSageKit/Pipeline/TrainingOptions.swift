@@ -1,0 +1,48 @@
+/// What a training run is asked to do. Everything that is `nil` follows the dataset by the rules of ``TrainingDefaults``.
+public struct TrainingOptions: Codable, Sendable {
+    public var features = FeatureConfiguration()
+    public var training = TrainingConfiguration()
+    public var epochs: Int?
+    public var layers: Int?
+    public var hiddenWidth: Int?
+    public var layerWidth: Int?
+    public var dimension: Int?
+    public var pooling = Pooling.importance
+    public var normalizesOutput = true
+    /// Width of the learned id vectors, 0 for none.
+    public var idWidth: Int?
+    /// T of each layer, the one nearest the input first; the last number counts for the layers that follow.
+    public var neighbors: [Int] = [50]
+    public var walks: Int?
+    public var walkLength: Int?
+    public var restart: Double?
+    /// Whether a share of the edges is held out for validation when no validation pairs are given.
+    public var holdsOutValidation = true
+
+    public init() {}
+}
+
+/// Training settings that follow from a dataset's size, features and density; never from its name.
+public struct TrainingDefaults: Sendable {
+    public var layers: Int
+    public var idWidth: Int
+    public var dimension: Int
+    public var epochs: Int
+    public var walks: WalkConfiguration
+
+    /// The most pairs that default training looks at: about ten minutes on two cores.
+    static let pairBudget = 4_000_000
+
+    /// - Parameters:
+    ///   - hasContent: whether the features say anything of an item but its degree.
+    ///   - pairsPerEpoch: positive pairs of one epoch.
+    public init(graph: Graph, hasContent: Bool, pairsPerEpoch: Int) {
+        // One layer of importance pooling already reaches items several hops away (walks have restarts, not a fixed radius). A second one
+        // multiplies the cost by T; in graphs beyond a million items, where it brings in what walks of one item cannot, it pays.
+        layers = graph.itemCount < 1_000_000 ? 1 : 2
+        idWidth = hasContent ? 0 : 128
+        dimension = 128
+        epochs = min(max(TrainingDefaults.pairBudget / max(pairsPerEpoch, 1), 2), 40)
+        walks = WalkConfiguration(walks: 200, walkLength: 2, restart: 0.5, neighbors: 50)
+    }
+}

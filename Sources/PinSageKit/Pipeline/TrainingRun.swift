@@ -1,0 +1,162 @@
+/// Training from a dataset to a model: features, positive pairs, validation, checkpoints.
+///
+/// It composes what the layers below offer; ``Trainer`` is the training loop itself.
+public struct TrainingRun {
+    public let dataset: Dataset
+    public let options: TrainingOptions
+    private let catalog: (any ItemCatalog)?
+    private let kernels: Kernels
+
+    /// - Parameter catalog: titles, texts and attributes, where the features ask for them.
+    public init(dataset: Dataset, catalog: (any ItemCatalog)?, options: TrainingOptions, kernels: Kernels) {
+        self.dataset = dataset
+        self.catalog = catalog
+        self.options = options
+        self.kernels = kernels
+    }
+
+    /// Where a run reports to and what may stop it.
+    public struct Hooks {
+        public var onEvent: (TrainingEvent) -> Void = { _ in }
+        /// What happens before the first step: a stage and how far it is (0 of 0 where that is not known).
+        public var onPreparation: (_ stage: String, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
+        public var isInterrupted: () -> Bool = { false }
+
+        public init() {}
+    }
+
+    /// Trains, or goes on with the checkpoint at `output` when `resumes` is set, and leaves the model with the best validation there.
+    ///
+    /// - Parameters:
+    ///   - output: a model directory; written at every checkpoint. `nil` keeps everything in memory.
+    ///   - resumes: goes on where a checkpoint ended; without one it starts anew.
+    ///   - validation: what chooses the best weights; `nil` holds a part of the dataset's edges out, as the options say.
+    ///   - initialModel: a model to start from instead of fresh weights: its features and shape are taken over.
+    /// - Throws: ``ConfigurationError``, ``DataError``, ``TrainingError``.
+    public func run(
+        output: String?, resumes: Bool = false, validation: EvaluationTask? = nil, initialModel: PinSageModel? = nil, hooks: Hooks = Hooks()
+    ) throws -> (model: PinSageModel, state: TrainingState) {
+        var (graph, validation) = (dataset.graph, validation)
+        if validation == nil, options.holdsOutValidation { (graph, validation) = try holdOut() }
+        let resumed = resumes ? try output.flatMap { Checkpoint.exists(at: $0) ? try Checkpoint.open($0) : nil } : nil
+
+        let (transform, matrix) = try features(of: graph, fitted: resumed?.model.features ?? initialModel?.features, hooks: hooks)
+        var configuration = options.training
+        let pairSource = try PositivePairSource(graph: graph, configuration: configuration.pairs)
+        let defaults = TrainingDefaults(graph: graph, hasContent: transform.hasContent, pairsPerEpoch: pairSource.count)
+        configuration.epochs = options.epochs ?? defaults.epochs
+        let model = try self.model(transform, defaults: defaults, start: resumed?.model ?? initialModel)
+        if let resumed, resumed.configuration != configuration || resumed.model.configuration != model.configuration {
+            throw ConfigurationError("--resume needs the settings that the checkpoint was made with; they are in \(output ?? "")/training/cursor.json")
+        }
+        let idVectors = model.configuration.idWidth > 0 ? try initialModel?.idVectors ?? initialIDVectors(graph, width: model.configuration.idWidth) : nil
+        let trainer = try Trainer(
+            graph: graph, features: matrix, model: model.configuration, walks: model.walks, neighborsPerLayer: model.neighborsPerLayer,
+            configuration: configuration, idVectors: idVectors, kernels: kernels)
+
+        var trainerHooks = Trainer.Hooks()
+        trainerHooks.onEvent = hooks.onEvent
+        trainerHooks.isInterrupted = hooks.isInterrupted
+        if let validation {
+            trainerHooks.validate = { parameters, idVectors in
+                var current = model
+                current.parameters = parameters
+                current.idVectors = idVectors
+                return try self.measure(current, graph: graph, features: matrix, task: validation)
+            }
+        }
+        if let output {
+            trainerHooks.checkpoint = { state in
+                try Checkpoint(model: model, configuration: configuration, state: state).write(to: output)
+            }
+        }
+        let start = resumed?.state ?? trainer.initialState(parameters: initialModel?.parameters)
+        let state = try trainer.run(from: start, hooks: trainerHooks)
+        var result = model
+        result.parameters = state.bestParameters
+        result.idVectors = state.bestIDVectors
+        return (result, state)
+    }
+
+    // MARK: Parts
+
+    /// Holds the latest (or a drawn) member of each collection out, with its edge.
+    private func holdOut() throws -> (Graph, EvaluationTask?) {
+        let rule: DatasetSplit.Rule = dataset.hasTimes ? .leaveLast(1) : .leaveRandom(1)
+        let split = try DatasetSplit(
+            dataset.graph, configuration: .init(rule: rule, minimumMembers: 5, seed: options.training.seed))
+        guard !split.test.pairs.isEmpty else { return (dataset.graph, nil) }
+        // A few thousand queries tell models apart to about half a percent; the rest of the held-out edges goes back into training.
+        let most = 3000
+        let step = max(1, split.test.pairs.count / most)
+        let pairs = stride(from: 0, to: split.test.pairs.count, by: step).prefix(most).map { split.test.pairs[$0] }
+        let graph = try dataset.graph.removing(pairs.map { DatasetSplit.Edge(item: $0.positive, collection: $0.collection) })
+        let queries = pairs.map { pair in
+            EvaluationQuery(
+                items: [pair.query], positives: [pair.positive], excluded: Set(graph.items(of: pair.collection) + [pair.query]).sorted())
+        }
+        return (graph, EvaluationTask(kind: .pairs, itemCount: graph.itemCount, queries: queries))
+    }
+
+    private func features(of graph: Graph, fitted: FeatureTransform?, hooks: Hooks) throws -> (FeatureTransform, FeatureMatrix) {
+        let visible = Dataset(graph: graph, items: dataset.items, collections: dataset.collections, features: dataset.features)
+        if let fitted {
+            try fitted.checkCompatible(with: visible)
+            return (fitted, try fitted.featureMatrix(for: visible, catalog: catalog, progress: hooks.onPreparation))
+        }
+        let (transform, values) = try FeatureTransform.fit(
+            dataset: visible, catalog: catalog, configuration: options.features, kernels: kernels, seed: options.training.seed,
+            progress: hooks.onPreparation)
+        return (transform, FeatureMatrix(values: values, degree: transform.degreeColumn))
+    }
+
+    private func model(_ transform: FeatureTransform, defaults: TrainingDefaults, start: PinSageModel?) throws -> PinSageModel {
+        let layers = options.layers ?? defaults.layers
+        let idWidth = options.idWidth ?? defaults.idWidth
+        var walks = defaults.walks
+        walks.walks = options.walks ?? walks.walks
+        walks.walkLength = options.walkLength ?? walks.walkLength
+        walks.restart = options.restart ?? walks.restart
+        try ConfigurationError.require(!options.neighbors.isEmpty && options.neighbors.allSatisfy { $0 > 0 }, "neighbors expects positive numbers")
+        let perLayer = (0..<layers).map { options.neighbors[min($0, options.neighbors.count - 1)] }
+        walks.neighbors = perLayer.max() ?? options.neighbors[0]
+        let configuration = PinSageConfiguration(
+            inputWidth: transform.width + idWidth, layers: layers, hiddenWidth: options.hiddenWidth, layerWidth: options.layerWidth,
+            dimension: options.dimension ?? defaults.dimension, pooling: options.pooling, normalizesOutput: options.normalizesOutput,
+            idWidth: idWidth)
+        try configuration.validate()
+        if let start, start.configuration != configuration {
+            throw ConfigurationError(
+                "the model to start from has another shape (\(start.configuration)) than these settings ask for (\(configuration))")
+        }
+        return PinSageModel(
+            configuration: configuration, parameters: start?.parameters ?? .initial(configuration, seed: options.training.seed), walks: walks,
+            neighborsPerLayer: perLayer, seed: options.training.seed, features: transform, idVectors: start?.idVectors)
+    }
+
+    /// Id vectors start from a truncated singular value decomposition of the memberships, so that items of the same collections start close.
+    private func initialIDVectors(_ graph: Graph, width: Int) throws -> Matrix {
+        let lists = RaggedLists(
+            offsets: Array(graph.items.offsets), targets: graph.items.targets.map { Int32($0) },
+            weights: graph.items.targets.map { 1 / Float(max(graph.collections.degree(of: Int($0)), 1)).squareRoot() })
+        let rank = min(width, graph.itemCount, graph.collectionCount)
+        let svd = try RandomizedSVD(of: lists, columns: graph.collectionCount, rank: rank, seed: options.training.seed, kernels: kernels)
+        var vectors = try kernels.pooled(svd.rightVectors, lists: lists)
+        try kernels.normalizeRows(&vectors)
+        return vectors.widened(to: width)
+    }
+
+    private func measure(
+        _ model: PinSageModel, graph: Graph, features: FeatureMatrix, task: EvaluationTask
+    ) throws -> (metrics: [String: Double], value: Double) {
+        let vectors = try EmbeddingPass(model: model, kernels: kernels).embeddings(graph: graph, features: features)
+        let scorer = try VectorScorer(name: "pinsage", candidates: vectors, kernels: kernels)
+        let ranks = try Evaluator(task: task, threads: kernels.threads).ranks(of: scorer)
+        var metrics: [String: Double] = [:]
+        for metric in [EvaluationMetric.hitRate(10), .hitRate(50), .hitRate(500), .recall(20), .ndcg(20), .reciprocalRank] {
+            metrics[metric.key] = ranks.mean(of: metric)
+        }
+        let value = task.kind == .collections ? metrics["recall@20"] : metrics["hit_rate@10"]
+        return (metrics, (value ?? 0) + (metrics["mrr"] ?? 0))
+    }
+}

@@ -1,0 +1,224 @@
+internal import ArgumentParser
+internal import PinSageCatalog
+internal import PinSageKit
+
+struct EvaluateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate",
+        abstract: "Measure embeddings and baselines on held-out answers.",
+        discussion: """
+            PAIRS      header query, positive, [collection]. Candidates are all items but the query and, where the collection is given \
+            and --dataset too, its members in the dataset.
+            COLLECTIONS  header collection, item. The query is the collection's members in the dataset, which are no candidates; \
+            repeated answers and members are dropped and counted; an answer that is no item counts as not found.
+            CANDIDATES   header query or collection, positive, negatives (separated by spaces or commas): the candidates of that line.
+            Embeddings are compared by the dot product of the vectors as they are stored: the cosine for normalised ones.
+
+            \(EvaluationMetric.formulas)
+
+            Baselines (need --dataset; NAME or NAME=PARAMETER):
+            \(Baseline.Kind.allCases.map(Self.help(of:)).joined(separator: "\n"))
+            """)
+
+    private static func help(of kind: Baseline.Kind) -> String {
+        let name = kind.rawValue + String(repeating: " ", count: max(0, 14 - kind.rawValue.count))
+        let parameter = kind.standardParameter.map { " (\(kind.parameterMeaning): \(Int(exactly: $0).map { "\($0)" } ?? "\($0)"))" } ?? ""
+        return name + kind.summary + parameter
+    }
+
+    @Option(help: ArgumentHelp("The embeddings in question; may be left out when only baselines are asked for.", valueName: "embeddings"))
+    var embeddings: String?
+
+    @Option(help: ArgumentHelp("Questions and answers: a pairs file.", valueName: "file"))
+    var pairs: String?
+
+    @Option(help: ArgumentHelp("Questions and answers: a collections file.", valueName: "file"))
+    var collections: String?
+
+    @Option(help: ArgumentHelp("Questions and answers with given candidates.", valueName: "file"))
+    var candidates: String?
+
+    @Option(help: ArgumentHelp("The training dataset: its collections' members are no candidates, and baselines see nothing else.", valueName: "train"))
+    var dataset: String?
+
+    @Option(help: ArgumentHelp("Only these items are candidates: a file with one id on each line.", valueName: "ids.txt"))
+    var among: String?
+
+    @Option(name: [.customLong("k"), .customShort("k")], help: ArgumentHelp("Cutoffs, separated by commas.", valueName: "k,..."))
+    var cutoffs = "10,50,500"
+
+    @Option(help: ArgumentHelp("How several query items become one question: mean, last, max or ward.", valueName: "p"))
+    var queryPooling = QueryPooling.mean.rawValue
+
+    @Option(help: ArgumentHelp("Baselines under the same protocol, separated by commas.", valueName: "name,..."))
+    var baseline: String?
+
+    @Option(help: ArgumentHelp("Choose the baselines' parameters on this pairs file instead of taking the standard ones.", valueName: "file"))
+    var validationPairs: String?
+
+    @Option(help: ArgumentHelp("The same with a collections file.", valueName: "file"))
+    var validationCollections: String?
+
+    @Option(help: ArgumentHelp("Write a self-contained report.", valueName: "report.html"))
+    var html: String?
+
+    @Option(help: ArgumentHelp("The seed of the bootstrap and of the baselines' walks.", valueName: "s"))
+    var seed: UInt64 = 1
+
+    @Option(help: ArgumentHelp("The most threads used; all cores by default.", valueName: "n"))
+    var threads: Int?
+
+    @OptionGroup var outputOptions: OutputOptions
+
+    func validate() throws {
+        guard [pairs, collections, candidates].count(where: { $0 != nil }) == 1 else {
+            throw ValidationError("Give one of --pairs, --collections and --candidates")
+        }
+        if embeddings == nil, baseline == nil { throw ValidationError("Give --embeddings, --baseline or both") }
+        if dataset == nil {
+            if baseline != nil { throw ValidationError("--baseline needs --dataset, the training dataset") }
+            if collections != nil { throw ValidationError("--collections needs --dataset: a query is a collection's members there") }
+        }
+        if validationPairs != nil, validationCollections != nil { throw ValidationError("Give one of --validation-pairs and --validation-collections") }
+        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+        guard QueryPooling(rawValue: queryPooling) != nil else {
+            throw ValidationError("--query-pooling is one of \(QueryPooling.allCases.map(\.rawValue).joined(separator: ", ")), found '\(queryPooling)'")
+        }
+        _ = try parsedCutoffs()
+        do { _ = try parsedBaselines() } catch let error as DataError { throw ValidationError(error.message) }
+    }
+
+    private func parsedCutoffs() throws -> [Int] {
+        let numbers = cutoffs.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+        guard !numbers.isEmpty, numbers.allSatisfy({ $0 > 0 }), Set(numbers).count == numbers.count else {
+            throw ValidationError("--k expects distinct whole numbers above 0 separated by commas, found '\(cutoffs)'")
+        }
+        return numbers.sorted()
+    }
+
+    private func parsedBaselines() throws -> [Baseline] {
+        var found: [Baseline] = []
+        for name in baseline?.split(separator: ",") ?? [] {
+            let parsed = try Baseline(parsing: String(name))
+            guard !found.contains(parsed) else { throw DataError("the baseline \(parsed) is given twice") }
+            found.append(parsed)
+        }
+        if baseline != nil, found.isEmpty { throw DataError("--baseline expects names separated by commas, found none") }
+        return found
+    }
+
+    func run() throws {
+        let kernels = try Kernels(threads: threads)
+        let opened = try embeddings.map { try Embeddings.open($0) }
+        let train = try dataset.map { try Dataset.open($0) }
+        guard let items = opened?.identifiers ?? train?.items else { throw ValidationError("Give --embeddings or --dataset") }
+        let reader = try EvaluationTaskReader(items: items, dataset: train, among: among)
+        let task = try readTask(reader)
+        report(task.dropped)
+        let pooling = QueryPooling(rawValue: queryPooling) ?? .mean
+        if pooling == .last, !task.queriesAreOrdered {
+            throw DataError("--query-pooling last needs times: the dataset's edges have none", file: dataset)
+        }
+
+        let evaluator = Evaluator(task: task, threads: kernels.threads)
+        var methods: [EvaluationResult.Method] = []
+        if let opened {
+            let scorer = try VectorScorer(
+                name: "embeddings", candidates: opened.vectors, dimension: opened.dimension, pooling: pooling, kernels: kernels)
+            let note = opened.isNormalized ? "cosine, \(opened.dimension) dimensions" : "dot product, \(opened.dimension) dimensions"
+            methods.append(.init(name: "embeddings", note: note, ranks: try ranks(of: scorer, by: evaluator)))
+        }
+        let baselines = try parsedBaselines()
+        if let train, !baselines.isEmpty {
+            let runner = BaselineRunner(dataset: train, kernels: kernels, seed: seed, pooling: pooling) {
+                try Self.contentFeatures(of: train, kernels: kernels, seed: seed)
+            }
+            let validation = try readValidation(reader)
+            for asked in baselines {
+                var chosen = asked
+                if let validation { chosen = try tuned(asked, runner: runner, reader: reader, validation: validation) }
+                let scorer = try runner.scorer(of: chosen, in: reader)
+                methods.append(
+                    .init(
+                        name: asked.description, note: asked.kind.summary, parameter: chosen.effectiveParameter,
+                        ranks: try ranks(of: scorer, by: evaluator, name: asked.description)))
+            }
+        }
+        let result = try EvaluationResult(
+            task: task, methods: methods, cutoffs: try parsedCutoffs(), bootstrap: Bootstrap(seed: seed), threads: kernels.threads)
+        try write(result)
+    }
+
+    private func readTask(_ reader: EvaluationTaskReader) throws -> EvaluationTask {
+        if let pairs { return try reader.pairs(pairs) }
+        if let collections { return try reader.collections(collections) }
+        return try reader.candidates(candidates ?? "")
+    }
+
+    private func readValidation(_ reader: EvaluationTaskReader) throws -> EvaluationTask? {
+        if let validationPairs { return try reader.pairs(validationPairs) }
+        return try validationCollections.map { try reader.collections($0) }
+    }
+
+    private func tuned(
+        _ baseline: Baseline, runner: BaselineRunner, reader: EvaluationTaskReader, validation: EvaluationTask
+    ) throws -> Baseline {
+        let metric: EvaluationMetric = validation.kind == .collections ? .recall(20) : .reciprocalRank
+        let found = try runner.tuned(baseline, on: reader, task: validation, metric: metric)
+        if !found.trials.isEmpty {
+            let trials = found.trials.map { "\($0.parameter): \(($0.value * 10_000).rounded() / 10_000)" }.joined(separator: ", ")
+            Terminal.error("\(baseline): \(found.baseline.effectiveParameter ?? 0) chosen by validation \(metric.title) (\(trials))")
+        }
+        return found.baseline
+    }
+
+    private func ranks(of scorer: any CandidateScorer, by evaluator: Evaluator, name: String? = nil) throws -> QueryRanks {
+        let bar = ProgressBar(name ?? scorer.name, unit: "queries")
+        defer { bar.finish() }
+        let total = Double(evaluator.task.queries.count)
+        return try evaluator.ranks(of: scorer) { done in bar.update(count: done, fraction: Double(done) / total) }
+    }
+
+    /// Dense features, or text features where the dataset has a catalog and no dense ones.
+    static func contentFeatures(of dataset: Dataset, kernels: Kernels, seed: UInt64) throws -> Matrix {
+        var catalog: SQLiteCatalog?
+        if dataset.features.isEmpty, dataset.catalogPath != nil, let path = dataset.path { catalog = try SQLiteCatalog(directory: path) }
+        return try BaselineRunner.contentFeatures(of: dataset, catalog: catalog, kernels: kernels, seed: seed)
+    }
+
+    private func report(_ dropped: EvaluationTask.Dropped) {
+        if dropped.unknownAnswers > 0 { Terminal.error("\(Terminal.count(dropped.unknownAnswers)) answers are no items and count as not found") }
+        if dropped.unknownCollections > 0 {
+            Terminal.error("\(Terminal.count(dropped.unknownCollections)) collections are not in the dataset: nothing is known to ask with, and all candidates tie")
+        }
+        guard dropped.answers > 0 else { return }
+        var parts: [String] = []
+        if dropped.members > 0 { parts.append("\(Terminal.count(dropped.members)) are part of their question") }
+        if dropped.duplicates > 0 { parts.append("\(Terminal.count(dropped.duplicates)) are repeated") }
+        if dropped.outside > 0 { parts.append("\(Terminal.count(dropped.outside)) are no candidates") }
+        Terminal.error("answers left out: \(parts.joined(separator: ", ")); questions without any answer left: \(Terminal.count(dropped.queries))")
+    }
+
+    private func write(_ result: EvaluationResult) throws {
+        let hasModel = embeddings != nil
+        if let html {
+            var facts: [(name: String, value: String)] = []
+            if let embeddings { facts.append(("Embeddings", embeddings)) }
+            if let dataset { facts.append(("Training dataset", dataset)) }
+            facts.append(("Answers from", pairs ?? collections ?? candidates ?? ""))
+            if embeddings != nil || result.task.kind != .pairs { facts.append(("Query pooling", queryPooling)) }
+            facts.append(("Seed", "\(seed)"))
+            let report = EvaluationReport(
+                title: "Evaluation", subtitle: "\(Terminal.count(result.task.queries.count)) queries, \(result.methods.count) methods",
+                result: result, hasModel: hasModel, facts: facts)
+            try report.page.write(to: html)
+        }
+        if outputOptions.json {
+            Terminal.result(result.json(hasModel: hasModel))
+        } else {
+            let candidates = Terminal.count(Int(result.task.meanCandidateCount.rounded()))
+            Terminal.result("\(Terminal.count(result.task.queries.count)) queries, \(candidates) candidates each on average; 95 % intervals below each figure\n")
+            Terminal.result(result.table(hasModel: hasModel))
+        }
+    }
+}

@@ -1,0 +1,116 @@
+internal import ArgumentParser
+internal import Foundation
+internal import PinSageKit
+
+struct QueryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "query",
+        abstract: "Find the items nearest to items, a vector or a text.",
+        discussion: """
+            Several --item options ask for what goes with all of them. --text embeds words as a new item would be, so it needs --model, and a \
+            model with text features. With --dataset the answers carry their titles.
+
+            Examples:
+              pinsage-cli query --index lists.index --dataset lists.dataset --item 70389
+              pinsage-cli query --index lists.index --model lists.model --text "static site generator"
+            """)
+
+    @Option(help: ArgumentHelp("The index to search.", valueName: "index"))
+    var index: String
+
+    @Option(help: ArgumentHelp("An item to ask for; may be given several times.", valueName: "id"))
+    var item: [String] = []
+
+    @Option(help: ArgumentHelp("A vector to ask for: an .npy file of the index's dimension.", valueName: "file.npy"))
+    var vector: String?
+
+    @Option(help: ArgumentHelp("A text to ask for.", valueName: "string"))
+    var text: String?
+
+    @Option(name: .customShort("k"), help: ArgumentHelp("The number of answers.", valueName: "k"))
+    var k = 10
+
+    @Option(help: ArgumentHelp("How several items become queries: \(QueryPooling.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "pooling"))
+    var queryPooling = QueryPooling.mean
+
+    @Option(help: ArgumentHelp("The dataset, for titles.", valueName: "dataset"))
+    var dataset: String?
+
+    @Option(help: ArgumentHelp("The model, for --text.", valueName: "model"))
+    var model: String?
+
+    @OptionGroup var machine: MachineOptions
+    @OptionGroup var outputOptions: OutputOptions
+
+    func validate() throws {
+        let kinds = [!item.isEmpty, vector != nil, text != nil].count { $0 }
+        guard kinds == 1 else { throw ValidationError("Give one of --item, --vector and --text") }
+        if text != nil && model == nil { throw ValidationError("--text needs --model: the text is embedded as a new item") }
+        if k < 1 { throw ValidationError("-k must be at least 1, found \(k)") }
+    }
+
+    func run() throws {
+        let kernels = try machine.kernels()
+        let index = try ExactIndex.open(index, kernels: kernels)
+        let asked = try item.map(index.embeddings.item(named:))
+        let queries = try queryVectors(asked, index: index, kernels: kernels)
+        let excluded = Set(asked)
+        let answers = merged(try index.neighbors(of: queries, k: k, excluding: excluded))
+        let dataset = try dataset.map { try Dataset.open($0) }
+        let catalog = try dataset?.catalog()
+        if let dataset, dataset.items.count != index.count {
+            throw DataError("the index has \(index.count) items, the dataset has \(dataset.items.count)", file: self.dataset)
+        }
+        let rows = try answers.map { answer in
+            (id: index.embeddings.identifiers[Int(answer.item.row)], score: answer.score, title: try catalog?.description(of: answer.item).title)
+        }
+        if outputOptions.json {
+            Terminal.result([
+                "results": .array(rows.map { row in
+                    var object: [String: JSONValue] = ["item": .string(row.id), "score": JSONValue(Double(row.score))]
+                    if let title = row.title { object["title"] = .string(title) }
+                    return .object(object)
+                })
+            ])
+            return
+        }
+        let width = rows.map(\.id.count).max() ?? 0
+        for row in rows {
+            let id = row.id + String(repeating: " ", count: width - row.id.count)
+            Terminal.result(String(format: "%.4f", row.score) + "  \(id)" + (row.title.map { "  \($0)" } ?? ""))
+        }
+        if rows.count < k { Terminal.error("\(rows.count) answers: the index has no more candidates") }
+    }
+
+    private func queryVectors(_ asked: [ItemID], index: ExactIndex, kernels: Kernels) throws -> Matrix {
+        if let vector {
+            let (values, _) = try Npy.open(vector, as: Float.self)
+            guard values.count == index.dimension else {
+                throw DataError("expected a vector of \(index.dimension) numbers, found \(values.count)", file: vector)
+            }
+            return Matrix(rows: 1, columns: index.dimension, values: Array(values))
+        }
+        if let text, let path = model {
+            let model = try PinSageModel.open(path)
+            guard model.features.usesText else {
+                throw DataError("--text needs a model with text features; this one was trained without them", file: path)
+            }
+            let features = try model.features.vector(for: ItemDescription(title: text))
+            let row = Matrix(rows: 1, columns: features.count, values: features)
+            return try EmbeddingPass(model: model, kernels: kernels).embeddings(ofNewItems: row)
+        }
+        let vectors = Matrix(rows: asked.count, columns: index.dimension, values: asked.flatMap { index.embeddings[$0] })
+        return queryPooling.vectors(of: vectors)
+    }
+
+    /// One list of answers: where several vectors ask, an item counts by its best score.
+    private func merged(_ lists: [[Neighbor]]) -> [Neighbor] {
+        guard lists.count > 1 else { return lists.first ?? [] }
+        var best: [ItemID: Float] = [:]
+        for neighbor in lists.joined() { best[neighbor.item] = max(best[neighbor.item] ?? -.infinity, neighbor.score) }
+        return best.map { Neighbor(item: $0.key, score: $0.value) }
+            .sorted { ($0.score, $1.item) > ($1.score, $0.item) }
+            .prefix(k).map { $0 }
+    }
+}
+

@@ -1,0 +1,79 @@
+internal import Foundation
+internal import PinSageKit
+
+/// Shows a training run on standard error: a bar with rate, loss and time left, a line for each validation.
+final class TrainingProgress {
+    private(set) var finish: TrainingEvent.Finish?
+    private var start: TrainingEvent.Start?
+    private var bar: ProgressBar?
+    private var stage = ""
+    private var pairs = 0
+    private var lossSum = 0.0, lossCount = 0
+
+    /// A stage before the first step.
+    func prepare(_ stage: String, _ done: Int, _ total: Int) {
+        if stage != self.stage {
+            bar?.finish()
+            bar = ProgressBar(stage, unit: "steps")
+            self.stage = stage
+        }
+        bar?.update(count: done, fraction: total > 0 ? Double(done) / Double(total) : nil)
+    }
+
+    func report(_ event: TrainingEvent) {
+        switch event {
+        case .started(let start):
+            bar?.finish()
+            bar = ProgressBar("training", unit: "pairs")
+            self.start = start
+            Terminal.error(
+                "\(Terminal.count(start.parameterCount)) parameters, \(Terminal.count(start.pairs)) pairs in \(start.stepsPerEpoch) steps an epoch, "
+                    + "\(start.epochs) epochs" + (start.firstStep > 0 ? ", going on at step \(start.firstStep)" : ""))
+            for note in start.notes { Terminal.error("note: \(note)") }
+        case .step(let step):
+            pairs += step.pairs
+            lossSum += step.loss
+            lossCount += 1
+            guard let start else { return }
+            let total = Double(max(1, start.epochs * start.stepsPerEpoch - start.firstStep))
+            bar?.update(count: pairs, fraction: Double(step.step + 1 - start.firstStep) / total)
+        case .validated(let validation):
+            bar?.finish()
+            let metrics = ["hit_rate@10", "hit_rate@500", "recall@20", "mrr"].compactMap { name in
+                validation.metrics[name].map { "\(name) \(String(format: "%.4f", $0))" }
+            }
+            Terminal.error(
+                "epoch \(validation.epoch + 1): loss \(String(format: "%.5f", lossSum / Double(max(1, lossCount)))), "
+                    + metrics.joined(separator: ", ") + (validation.isBest ? " *" : ""))
+            (lossSum, lossCount) = (0, 0)
+        case .checkpoint: break
+        case .finished(let finish):
+            bar?.finish()
+            self.finish = finish
+        }
+    }
+
+    /// Takes the bar away, before a message or an error.
+    func end() { bar?.finish() }
+
+    /// What a run came to, for people.
+    func summary(model: String) -> String {
+        guard let finish else { return model }
+        var rows = [
+            ("model", model), ("steps", Terminal.count(finish.steps)),
+            (
+                "time",
+                "\(Terminal.duration(finish.seconds)), \(Terminal.count(Int(Double(pairs) / max(finish.seconds, 1e-9)))) pairs/s"
+            ),
+            (
+                "minibatches", "\(percent(finish.produced / max(finish.seconds, 1e-9))) of the time went into making them, "
+                    + "\(percent(finish.waited / max(finish.seconds, 1e-9))) into waiting for them"
+            ),
+        ]
+        if let best = finish.bestValidation { rows.append(("best validation", String(format: "%.4f (hit-rate@10 or recall@20, plus MRR)", best))) }
+        if finish.interrupted { rows.append(("stopped", "before the last epoch; train --resume goes on")) }
+        return Terminal.table(rows)
+    }
+
+    private func percent(_ share: Double) -> String { String(format: "%.1f %%", 100 * share) }
+}

@@ -1,0 +1,176 @@
+internal import ArgumentParser
+internal import PinSageKit
+
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a model on a dataset.",
+        discussion: """
+            Without validation pairs or collections a part of the edges is held out to choose the best weights. Defaults follow the dataset's \
+            size, features and density (docs/parameters.md). Ctrl-C writes a checkpoint and exits with 130; --resume goes on from it and ends \
+            in the same weights, bit for bit.
+
+            Example: pinsage-cli train lists.dataset --output lists.model
+            """)
+
+    @Argument(help: ArgumentHelp("The dataset to train on.", valueName: "dataset"))
+    var dataset: String
+
+    @Option(help: ArgumentHelp("The model directory to write.", valueName: "model"))
+    var output: String
+
+    @Option(help: ArgumentHelp("Settings as JSON; options of the command line win over it.", valueName: "file"))
+    var config: String?
+
+    @Option(help: ArgumentHelp("Passes over the positive pairs.", valueName: "n"))
+    var epochs: Int?
+
+    @Option(help: ArgumentHelp("Positive pairs per minibatch.", valueName: "n"))
+    var batchSize: Int?
+
+    @Option(help: ArgumentHelp("Peak learning rate for 1024 pairs.", valueName: "x"))
+    var learningRate: Float?
+
+    @Option(help: ArgumentHelp("Number of convolve layers (K).", valueName: "k"))
+    var layers: Int?
+
+    @Option(help: ArgumentHelp("Rows of each layer's Q (m).", valueName: "m"))
+    var hidden: Int?
+
+    @Option(help: ArgumentHelp("Width of each layer's output.", valueName: "d"))
+    var layerWidth: Int?
+
+    @Option(help: ArgumentHelp("Width of the embeddings.", valueName: "e"))
+    var dimension: Int?
+
+    @Option(help: ArgumentHelp("Neighbors per item (T); with commas one number per layer, the one nearest the features first.", valueName: "t,..."))
+    var neighbors: String?
+
+    @Option(help: ArgumentHelp("Random walks per item.", valueName: "n"))
+    var walks: Int?
+
+    @Option(help: ArgumentHelp("Item hops per walk.", valueName: "n"))
+    var walkLength: Int?
+
+    @Option(help: ArgumentHelp("Probability of a walk to restart after a hop.", valueName: "p"))
+    var restart: Double?
+
+    @Option(help: ArgumentHelp("Margin of the max-margin loss.", valueName: "x"))
+    var margin: Float?
+
+    @Option(help: ArgumentHelp("Temperature of the softmax and cross-entropy losses.", valueName: "x"))
+    var temperature: Float?
+
+    @Option(help: ArgumentHelp("Negatives shared by all pairs of a minibatch.", valueName: "n"))
+    var negatives: Int?
+
+    @Option(help: ArgumentHelp("Most hard negatives per pair; the curriculum adds one an epoch.", valueName: "n"))
+    var hardNegatives: Int?
+
+    @Option(help: ArgumentHelp("Loss: \(LossKind.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "loss"))
+    var loss: LossKind?
+
+    @Option(help: ArgumentHelp("Pooling: \(Pooling.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "pooling"))
+    var pooling: Pooling?
+
+    @Option(help: ArgumentHelp("Width of learned id vectors; 0 for none.", valueName: "d"))
+    var idFeatures: Int?
+
+    @Option(help: ArgumentHelp("Attributes to use as features, with commas.", valueName: "a,b"))
+    var attributes: String?
+
+    @Option(help: ArgumentHelp("Seed of everything that is drawn.", valueName: "s"))
+    var seed: UInt64?
+
+    @Option(help: ArgumentHelp("Validation pairs: a table with the columns query, positive and perhaps collection.", valueName: "file"))
+    var validationPairs: String?
+
+    @Option(help: ArgumentHelp("Validation collections: a table with the columns collection and item.", valueName: "file"))
+    var validationCollections: String?
+
+    @Option(help: ArgumentHelp("Start from this model's weights and features.", valueName: "model"))
+    var initialModel: String?
+
+    @Flag(help: "Go on where the checkpoint at --output ended; without one, start anew.")
+    var resume = false
+
+    @OptionGroup var machine: MachineOptions
+    @OptionGroup var outputOptions: OutputOptions
+
+    func validate() throws {
+        if validationPairs != nil && validationCollections != nil {
+            throw ValidationError("Give one of --validation-pairs and --validation-collections")
+        }
+        _ = try neighborCounts()
+    }
+
+    func run() throws {
+        let kernels = try machine.kernels()
+        let dataset = try Dataset.open(dataset)
+        let reader = try EvaluationTaskReader(items: dataset.items, dataset: dataset)
+        let validation = try validationPairs.map(reader.pairs) ?? validationCollections.map(reader.collections)
+        let run = TrainingRun(dataset: dataset, catalog: try dataset.catalog(), options: try options(), kernels: kernels)
+        let progress = TrainingProgress()
+        let interruption = Interruption()
+        var hooks = TrainingRun.Hooks()
+        hooks.onPreparation = progress.prepare
+        hooks.onEvent = progress.report
+        hooks.isInterrupted = { interruption.isRequested }
+        let state: TrainingState
+        do {
+            (_, state) = try run.run(
+                output: output, resumes: resume, validation: validation, initialModel: try initialModel.map { try PinSageModel.open($0) }, hooks: hooks)
+        } catch {
+            progress.end()
+            throw error
+        }
+        progress.end()
+        if outputOptions.json {
+            Terminal.result([
+                "model": .string(output), "steps": JSONValue(state.step), "seconds": JSONValue(progress.finish?.seconds ?? 0),
+                "best_validation": state.bestValidation.map { JSONValue($0) } ?? .null, "interrupted": JSONValue(progress.finish?.interrupted ?? false),
+            ])
+        } else {
+            Terminal.result(progress.summary(model: output))
+        }
+        if progress.finish?.interrupted == true { throw ExitCode(130) }
+    }
+
+    private func options() throws -> TrainingOptions {
+        var options = try config.map { try TrainingOptions.read(from: $0) } ?? TrainingOptions()
+        options.epochs = epochs ?? options.epochs
+        options.layers = layers ?? options.layers
+        options.hiddenWidth = hidden ?? options.hiddenWidth
+        options.layerWidth = layerWidth ?? options.layerWidth
+        options.dimension = dimension ?? options.dimension
+        options.idWidth = idFeatures ?? options.idWidth
+        options.walks = walks ?? options.walks
+        options.walkLength = walkLength ?? options.walkLength
+        options.restart = restart ?? options.restart
+        options.pooling = pooling ?? options.pooling
+        if let counts = try neighborCounts() { options.neighbors = counts }
+        if let attributes { options.features.attributes = attributes.split(separator: ",").map(String.init) }
+        var training = options.training
+        training.batchSize = batchSize ?? training.batchSize
+        training.learningRate = learningRate ?? training.learningRate
+        training.margin = margin ?? training.margin
+        training.temperature = temperature ?? training.temperature
+        training.negatives = negatives ?? training.negatives
+        training.hardNegatives = hardNegatives ?? training.hardNegatives
+        training.loss = loss ?? training.loss
+        training.seed = seed ?? training.seed
+        options.training = training
+        return options
+    }
+
+    private func neighborCounts() throws -> [Int]? {
+        guard let neighbors else { return nil }
+        return try neighbors.split(separator: ",").map { part in
+            guard let count = Int(part), count > 0 else {
+                throw ValidationError("--neighbors expects positive numbers with commas between, found '\(neighbors)'")
+            }
+            return count
+        }
+    }
+}
+

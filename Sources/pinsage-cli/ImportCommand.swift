@@ -11,7 +11,8 @@ struct ImportCommand: ParsableCommand {
             an empty time is unknown, an empty weight is 1. Repeated edges become one: weights add up, the earliest time is kept. \
             The format adjacency has no header and one collection with its items on each line: "collection item item ...".
             Items: a table with the column item, and optionally title, url and text; any other column is an attribute.
-            Files that end in .gz, and standard input that is gzip, are unpacked.
+            The format apt makes packages items, and their dependency lists, debtags and sections collections.
+            Gzip is recognised and unpacked.
             """)
 
     @Option(help: ArgumentHelp("The edges; - is standard input. May be repeated.", valueName: "file"))
@@ -23,7 +24,7 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Dense features (npy: f2, f4 or f8), rows in the order of --items or of IDS.txt. May be repeated.", valueName: "name=file.npy[:ids.txt]"))
     var features: [String] = []
 
-    @Option(help: "tsv, csv, jsonl or adjacency; by default what the file's name says, otherwise tsv.")
+    @Option(help: "By default what the file's name says, otherwise tsv. apt reads this machine's package lists, or the one given with --edges.")
     var format: ImportFormat?
 
     @Option(help: ArgumentHelp("The dataset to write. An older dataset there is replaced.", valueName: "dataset"))
@@ -47,15 +48,24 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The most threads that run at once.", valueName: "count"))
     var threads: Int?
 
+    @Option(help: ArgumentHelp("About how much memory edges may take before they are sorted on disk: 4G, 512M.", valueName: "bytes"))
+    var memory: ByteCount = ByteCount(4 << 30)
+
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
+        if format == .apt {
+            if edges.count > 1 || items != nil || !features.isEmpty { throw ValidationError("--format apt takes one package list and nothing else") }
+            return
+        }
         if edges.isEmpty { throw ValidationError("Missing expected argument '--edges <file>'") }
         if edges.count(where: { $0 == "-" }) > 1 { throw ValidationError("--edges - can be given once only: there is one standard input") }
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+        if memory.bytes < 16 << 20 { throw ValidationError("--memory must be at least 16M") }
     }
 
     func run() throws {
+        if format == .apt { return try importPackages() }
         var configuration = ImportConfiguration()
         configuration.format = format.flatMap { EdgeFormat(rawValue: $0.rawValue) }
         configuration.itemColumn = itemColumn
@@ -64,6 +74,7 @@ struct ImportCommand: ParsableCommand {
         configuration.weightColumn = weightColumn
         configuration.allowsMissingItems = allowMissing
         configuration.threads = threads
+        configuration.memory = memory.bytes
         let sources = try features.map { try FeatureSource(argument: $0) }
         let progress = ProgressBar("reading", unit: "rows")
         let report: ImportReport
@@ -78,6 +89,13 @@ struct ImportCommand: ParsableCommand {
         }
         progress.finish()
         Self.show(report, output: output, json: outputOptions.json)
+    }
+
+    /// The packages of a Debian archive: this machine's, or those of a list that was saved.
+    private func importPackages() throws {
+        let archive = try edges.first.map { try AptArchive(contentsOf: $0) } ?? AptArchive.thisMachine()
+        for note in archive.notes { Terminal.error("note: \(note)") }
+        Self.show(try archive.writeDataset(to: output), output: output, json: outputOptions.json)
     }
 
     /// What every kind of import reports.
@@ -107,5 +125,5 @@ struct ImportCommand: ParsableCommand {
 
 /// What --format takes.
 enum ImportFormat: String, CaseIterable, ExpressibleByArgument {
-    case tsv, csv, jsonl, adjacency
+    case tsv, csv, jsonl, adjacency, apt
 }

@@ -78,8 +78,7 @@ public enum IdentifierFile {
     }
 }
 
-/// Writes a text file into a temporary sibling and renames it.
-enum TextFile {
+extension TextFile {
     /// One line of tab-separated fields.
     ///
     /// - Throws: ``DataError`` for a field with a tab or line break, which this format cannot say.
@@ -90,6 +89,7 @@ enum TextFile {
         try file.write(fields.joined(separator: "\t") + "\n")
     }
 
+    /// Writes a text file into a temporary sibling and renames it.
     static func write(to path: String, _ body: (OutputFile) throws -> Void) throws {
         let temporary = "\(FileSystem.directory(of: path))/.\(FileSystem.name(of: path)).partial-\(processIdentifier)"
         try FileSystem.remove(temporary)

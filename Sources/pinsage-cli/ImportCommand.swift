@@ -11,8 +11,9 @@ struct ImportCommand: ParsableCommand {
             an empty time is unknown, an empty weight is 1. Repeated edges become one: weights add up, the earliest time is kept. \
             The format adjacency has no header and one collection with its items on each line: "collection item item ...".
             Items: a table with the column item, and optionally title, url and text; any other column is an attribute.
-            The format apt makes packages items, and their dependency lists, debtags and sections collections.
-            Gzip is recognised and unpacked.
+            The format apt makes a dataset of a Debian archive: packages in lists of dependencies, debtags facets and sections; it reads the \
+            machine's own package lists, or a saved one given as --edges.
+            Files that end in .gz, and standard input that is gzip, are unpacked.
             """)
 
     @Option(help: ArgumentHelp("The edges; - is standard input. May be repeated.", valueName: "file"))
@@ -24,7 +25,7 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Dense features (npy: f2, f4 or f8), rows in the order of --items or of IDS.txt. May be repeated.", valueName: "name=file.npy[:ids.txt]"))
     var features: [String] = []
 
-    @Option(help: "By default what the file's name says, otherwise tsv. apt reads this machine's package lists, or the one given with --edges.")
+    @Option(help: "tsv, csv, jsonl, adjacency or apt; by default what the file's name says, otherwise tsv.")
     var format: ImportFormat?
 
     @Option(help: ArgumentHelp("The dataset to write. An older dataset there is replaced.", valueName: "dataset"))
@@ -54,18 +55,17 @@ struct ImportCommand: ParsableCommand {
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
-        if format == .apt {
-            if edges.count > 1 || items != nil || !features.isEmpty { throw ValidationError("--format apt takes one package list and nothing else") }
-            return
-        }
-        if edges.isEmpty { throw ValidationError("Missing expected argument '--edges <file>'") }
+        if edges.isEmpty, format != .apt { throw ValidationError("Missing expected argument '--edges <file>'") }
         if edges.count(where: { $0 == "-" }) > 1 { throw ValidationError("--edges - can be given once only: there is one standard input") }
+        if format == .apt, edges.count > 1 || items != nil || !features.isEmpty {
+            throw ValidationError("--format apt takes one package list at most, and neither --items nor --features")
+        }
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
         if memory.bytes < 16 << 20 { throw ValidationError("--memory must be at least 16M") }
     }
 
     func run() throws {
-        if format == .apt { return try importPackages() }
+        if format == .apt { return try importArchive() }
         var configuration = ImportConfiguration()
         configuration.format = format.flatMap { EdgeFormat(rawValue: $0.rawValue) }
         configuration.itemColumn = itemColumn
@@ -91,8 +91,7 @@ struct ImportCommand: ParsableCommand {
         Self.show(report, output: output, json: outputOptions.json)
     }
 
-    /// The packages of a Debian archive: this machine's, or those of a list that was saved.
-    private func importPackages() throws {
+    private func importArchive() throws {
         let archive = try edges.first.map { try AptArchive(contentsOf: $0) } ?? AptArchive.thisMachine()
         for note in archive.notes { Terminal.error("note: \(note)") }
         Self.show(try archive.writeDataset(to: output), output: output, json: outputOptions.json)

@@ -11,7 +11,7 @@ struct PinSageCLI: AsyncParsableCommand {
             """,
         subcommands: [
             ImportCommand.self, SplitCommand.self, TrainCommand.self, EmbedCommand.self, IndexCommand.self, QueryCommand.self, EvaluateCommand.self,
-            InfoCommand.self, SynthCommand.self,
+            InfoCommand.self, SynthCommand.self, DemoCommand.self,
         ])
 
     static func main() async {

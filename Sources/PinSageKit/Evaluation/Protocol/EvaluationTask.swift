@@ -75,6 +75,14 @@ public struct EvaluationTask: Sendable {
         self.queriesAreOrdered = queriesAreOrdered
     }
 
+    /// The same task with at most `most` queries, taken at even distances: validation that is repeated often need not be exact.
+    public func sample(of most: Int) -> EvaluationTask {
+        guard most > 0, queries.count > most else { return self }
+        return EvaluationTask(
+            kind: kind, itemCount: itemCount, queries: (0..<most).map { queries[$0 * queries.count / most] }, among: among, dropped: dropped,
+            queriesAreOrdered: queriesAreOrdered)
+    }
+
     /// The mean number of candidates of a query.
     public var meanCandidateCount: Double {
         guard !queries.isEmpty else { return 0 }

@@ -11,7 +11,10 @@ struct PinSageCLI: AsyncParsableCommand {
             """,
         subcommands: [
             ImportCommand.self, SplitCommand.self, TrainCommand.self, EmbedCommand.self, IndexCommand.self, QueryCommand.self, EvaluateCommand.self,
-            NeighborsCommand.self, InfoCommand.self, DemoCommand.self,
+        subcommands: [
+            ImportCommand.self, SynthCommand.self, SplitCommand.self, TrainCommand.self, EmbedCommand.self, IndexCommand.self,
+            QueryCommand.self, EvaluateCommand.self, NeighborsCommand.self, InfoCommand.self, DemoCommand.self,
+        ])
         ])
 
     static func main() async {

@@ -354,6 +354,23 @@ static void test_knn(const ps_context *ctx, int64_t E) {
             equal("count above", above < K && above + same >= K, 1);
         }
     }
+    free(workspace);
+    int8_t *codes = room(N * E, 1);
+    float *scales = room(N, 4), *residuals = room(N, 4), *norms = room(N, 4), *bounded_scores = room(Q * K, 4);
+    int64_t *bounded_ids = room(Q * K, 8);
+    for (int64_t i = 0; i < N * E; i++) rows[i] = uniform();
+    ok("workspace", ps_knn_topk_workspace_bytes(ctx, N, E, Q, K, &bytes));
+    workspace = room(bytes, 1);
+    ok("topk", ps_knn_topk_f32(ctx, queries, rows, N, E, Q, K, ids, scores, workspace, bytes));
+    free(workspace);
+    ok("quantize", ps_knn_quantize_i8(ctx, rows, N, E, codes, scales, residuals, norms));
+    ok("bounded workspace", ps_knn_topk_bounded_workspace_bytes(ctx, N, E, Q, K, &bytes));
+    workspace = room(bytes, 1);
+    ok("bounded", ps_knn_topk_bounded_i8(ctx, queries, rows, codes, scales, residuals, norms, N, E, Q, K, bounded_ids, bounded_scores, workspace,
+                                         bytes));
+    equal("bounded ids", memcmp(ids, bounded_ids, Q * K * sizeof *ids), 0);
+    equal("bounded scores", memcmp(scores, bounded_scores, Q * K * sizeof *scores), 0);
+    free(codes); free(scales); free(residuals); free(norms); free(bounded_scores); free(bounded_ids);
     free(rows); free(queries); free(halves); free(ids); free(scores); free(all); free(workspace);
 }
 

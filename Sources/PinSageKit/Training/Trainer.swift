@@ -7,7 +7,7 @@ public final class Trainer {
     private let model: PinSageConfiguration
     private let walks: WalkConfiguration
     private let neighborsPerLayer: [Int]
-    private let configuration: TrainingConfiguration
+    let configuration: TrainingConfiguration
     private let kernels: Kernels
     private let initialIDVectors: Matrix?
 

@@ -45,7 +45,7 @@ public final class Trainer {
     /// The state before the first step.
     public func initialState(parameters: Parameters? = nil) -> TrainingState {
         TrainingState(
-            parameters: parameters ?? .initial(model, seed: configuration.seed), optimizer: Optimizer(configuration: configuration, model: model),
+            parameters: parameters ?? .initial(model, configuration), optimizer: Optimizer(configuration: configuration, model: model),
             idVectors: initialIDVectors.map { IDVectors(table: $0) }, step: 0, best: nil, validationsSinceBest: 0, metrics: [])
     }
 

@@ -20,7 +20,7 @@ public struct PersonalizedPageRankRanker: Sendable {
     /// - Parameters:
     ///   - restart: 0.15 is PageRank's usual value (Page et al. 1999).
     ///   - visitsPerRank: more visits order the far ranks better, at a proportional cost.
-    public init(graph: Graph, seed: UInt64, restart: Double = 0.15, visitsPerRank: Int = 8) {
+    public init(graph: Graph, seed: UInt64, restart: Double = 0.15, visitsPerRank: Int = 4) {
         precondition(restart >= 0 && restart <= 1, "a restart probability of \(restart)")
         precondition(visitsPerRank > 0, "\(visitsPerRank) visits per rank")
         self.graph = graph

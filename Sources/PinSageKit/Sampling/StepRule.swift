@@ -12,17 +12,13 @@ let deadEnd = UInt64.max
 /// Every edge of a row is equally likely.
 struct UniformRule: StepRule {
     @inline(__always) func edge(from item: UInt32, in graph: borrowing WalkGraph, word: UInt64) -> (position: UInt64, rest: UInt64) {
-        let (start, degree) = unsafe graph.items.row(item)
-        let (choice, rest) = CounterRandom.draw(below: degree, from: word)
-        return (degree == 0 ? deadEnd : start &+ choice, rest)
+        unsafe graph.items.uniformEdge(of: item, word: word)
     }
 
     @inline(__always) func edge(
         fromCollection collection: UInt32, in graph: borrowing WalkGraph, word: UInt64
     ) -> (position: UInt64, rest: UInt64) {
-        let (start, degree) = unsafe graph.collections.row(collection)
-        let (choice, rest) = CounterRandom.draw(below: degree, from: word)
-        return (degree == 0 ? deadEnd : start &+ choice, rest)
+        unsafe graph.collections.uniformEdge(of: collection, word: word)
     }
 }
 

@@ -124,36 +124,55 @@
         return k
     }
 
+    /// Most items have one visit, so those with more are picked out first and put in order by a counting sort; items with one visit follow
+    /// in ascending order as far as there is room.
     private func keep(
         _ most: Int, distinct: Int, items out: UnsafeMutablePointer<UInt32>, counts outCounts: UnsafeMutablePointer<UInt32>
     ) -> (kept: Int, total: Int) {
-        let bins = UInt32(Self.bins)
+        // The ordered visits are no longer needed: their memory takes the indexes of items with several visits.
+        let several = unsafe sorted
+        var severalCount = 0
+        for index in 0..<distinct {
+            unsafe several[severalCount] = UInt32(truncatingIfNeeded: index)
+            unsafe severalCount &+= ends[index &+ 1] &- ends[index] > 1 ? 1 : 0
+        }
+        let last = UInt32(Self.bins - 1)
         unsafe histogram.update(repeating: 0, count: Self.bins)
-        for index in 0..<distinct {
-            let count = unsafe min(ends[index &+ 1] &- ends[index], bins &- 1)
-            unsafe histogram[Int(count)] &+= 1
+        for place in 0..<severalCount {
+            let index = unsafe Int(several[place])
+            unsafe histogram[Int(min(ends[index &+ 1] &- ends[index], last))] &+= 1
         }
-        let frequent = unsafe Int(histogram[Self.bins - 1])
-        var place: UInt32 = 0
-        for bin in stride(from: Self.bins - 1, through: 0, by: -1) {
+        if unsafe histogram[Int(last)] > 1 { return unsafe keepByComparison(most, distinct: distinct, items: out, counts: outCounts) }
+        var start: UInt32 = 0
+        for bin in stride(from: Self.bins - 1, through: 2, by: -1) {
             let size = unsafe histogram[bin]
-            unsafe histogram[bin] = place
-            place &+= size
+            unsafe histogram[bin] = start
+            start &+= size
         }
-        if frequent > 1 { return unsafe keepByComparison(most, distinct: distinct, items: out, counts: outCounts) }
         var total = 0
-        for index in 0..<distinct {
+        for place in 0..<severalCount {
+            let index = unsafe Int(several[place])
             let count = unsafe ends[index &+ 1] &- ends[index]
-            let bin = Int(min(count, bins &- 1))
-            let place = unsafe Int(histogram[bin])
-            unsafe histogram[bin] = UInt32(truncatingIfNeeded: place &+ 1)
-            if place < most {
-                unsafe out[place] = items[index]
-                unsafe outCounts[place] = count
+            let bin = Int(min(count, last))
+            let rank = unsafe Int(histogram[bin])
+            unsafe histogram[bin] = UInt32(truncatingIfNeeded: rank &+ 1)
+            if rank < most {
+                unsafe out[rank] = items[index]
+                unsafe outCounts[rank] = count
                 total &+= Int(count)
             }
         }
-        return (min(most, distinct), total)
+        var rank = min(severalCount, most)
+        var index = 0
+        while rank < most, index < distinct {
+            unsafe out[rank] = items[index]
+            unsafe outCounts[rank] = 1
+            let isOne = unsafe ends[index &+ 1] &- ends[index] == 1
+            rank &+= isOne ? 1 : 0
+            total &+= isOne ? 1 : 0
+            index &+= 1
+        }
+        return (rank, total)
     }
 
     /// The rule of ``keep(_:distinct:items:counts:)`` by sorting, for when several items have counts beyond the histogram.

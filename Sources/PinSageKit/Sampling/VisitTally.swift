@@ -15,6 +15,8 @@ extension Double {
 @safe final class VisitTally {
     private let counts: UnsafeMutablePointer<UInt32>
     private let itemCount: Int
+    /// Whether ``take()`` looks through all counters. Up to this many that is quicker than to keep and sort a list of visited items.
+    private let isSmall: Bool
     private var touched: [UInt32] = []
     /// Items that reached the threshold of the current walk.
     private var frequent = 0
@@ -22,6 +24,7 @@ extension Double {
 
     init(itemCount: Int) {
         self.itemCount = itemCount
+        isSmall = itemCount <= 1 << 21
         // Zeroed pages come from the system untouched, so that a tally of 1e8 items costs what its walk visits.
         unsafe counts = calloc(max(itemCount, 1), MemoryLayout<UInt32>.stride).bindMemory(to: UInt32.self, capacity: max(itemCount, 1))
     }
@@ -42,6 +45,18 @@ extension Double {
     /// Counts visits of items other than `seed`. - Returns: how many items have had at least `threshold` visits since ``take()``.
     func add(_ visits: UnsafePointer<UInt32>, count: Int, seed: UInt32, threshold: Int) -> Int {
         let threshold = UInt32(clamping: threshold)
+        if isSmall {
+            var reached = 0
+            for index in 0..<count {
+                let item = unsafe Int(visits[index])
+                let visited = unsafe counts[item] &+ 1
+                unsafe counts[item] = visited
+                reached &+= visited == threshold && item != Int(seed) ? 1 : 0
+            }
+            unsafe counts[Int(seed)] = 0
+            frequent += reached
+            return frequent
+        }
         for index in 0..<count {
             let item = unsafe visits[index]
             if item == seed { continue }
@@ -55,6 +70,15 @@ extension Double {
 
     /// The visits so far, by ascending row, and starts again from zero.
     func take() -> [(item: UInt32, visits: UInt32)] {
+        if isSmall {
+            var taken: [(item: UInt32, visits: UInt32)] = []
+            for item in 0..<itemCount where unsafe counts[item] != 0 {
+                taken.append((UInt32(item), unsafe counts[item]))
+                unsafe counts[item] = 0
+            }
+            frequent = 0
+            return taken
+        }
         touched.sort()
         let taken = touched.map { unsafe (item: $0, visits: counts[Int($0)]) }
         for item in touched { unsafe counts[Int(item)] = 0 }

@@ -18,6 +18,16 @@
             return (start, end &- start)
         }
 
+        /// A uniformly chosen position of a row, or ``deadEnd`` where it has none; and what is left of the word.
+        ///
+        /// Equal to a draw from ``row(_:)`` on sound offsets, with one clamp less.
+        @inline(__always) func uniformEdge(of row: UInt32, word: UInt64) -> (position: UInt64, rest: UInt64) {
+            let start = unsafe UInt64(bitPattern: offsets[Int(row)])
+            let degree = unsafe UInt64(bitPattern: offsets[Int(row) + 1]) &- start
+            let (choice, rest) = CounterRandom.draw(below: degree, from: word)
+            return unsafe (degree == 0 ? deadEnd : min(start &+ choice, edges &- 1), rest)
+        }
+
         /// The target at a position below ``edges``.
         @inline(__always) func target(_ position: UInt64) -> UInt32 {
             unsafe min(targets[Int(truncatingIfNeeded: position)], lastTarget)

@@ -49,6 +49,9 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The most threads that run at once.", valueName: "count"))
     var threads: Int?
 
+    @Option(help: ArgumentHelp("About how much memory edges may take before they are sorted on disk: 4G, 512M.", valueName: "bytes"))
+    var memory: ByteCount = ByteCount(4 << 30)
+
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -58,6 +61,7 @@ struct ImportCommand: ParsableCommand {
             throw ValidationError("--format apt takes one package list at most, and neither --items nor --features")
         }
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+        if memory.bytes < 16 << 20 { throw ValidationError("--memory must be at least 16M") }
     }
 
     func run() throws {
@@ -70,6 +74,7 @@ struct ImportCommand: ParsableCommand {
         configuration.weightColumn = weightColumn
         configuration.allowsMissingItems = allowMissing
         configuration.threads = threads
+        configuration.memory = memory.bytes
         let sources = try features.map { try FeatureSource(argument: $0) }
         let progress = ProgressBar("reading", unit: "rows")
         let report: ImportReport

@@ -78,7 +78,6 @@ public enum IdentifierFile {
     }
 }
 
-/// Writes a text file into a temporary sibling and renames it.
 extension TextFile {
     /// One line of tab-separated fields.
     ///
@@ -90,6 +89,7 @@ extension TextFile {
         try file.write(fields.joined(separator: "\t") + "\n")
     }
 
+    /// Writes a text file into a temporary sibling and renames it.
     static func write(to path: String, _ body: (OutputFile) throws -> Void) throws {
         let temporary = "\(FileSystem.directory(of: path))/.\(FileSystem.name(of: path)).partial-\(processIdentifier)"
         try FileSystem.remove(temporary)

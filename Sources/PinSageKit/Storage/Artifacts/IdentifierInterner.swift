@@ -1,16 +1,18 @@
 /// Gives consecutive rows to strings as they are first seen.
 public struct IdentifierInterner: Sendable {
-    private var bytes: [UInt8] = []
-    private var offsets: [Int64] = [0]
+    private var bytes = GrowableArray<UInt8>(zeros: 0)
+    private var offsets = GrowableArray<Int64>(zeros: 1)
     /// Slots as in ``Identifiers``, but with the upper half of the hash beside the row, so that most other strings are passed over without
     /// a look at their bytes: hash bits 32... | row + 1. Rebuilt at twice the size when it is half full.
-    private var table: [UInt64]
+    private var table: GrowableArray<UInt64>
     private let keepsDuplicates: Bool
+    /// Sum of bytes that were read ahead; kept so that reading them is not optimised away.
+    private var touched: UInt8 = 0
 
     /// - Parameter keepsDuplicates: a repeated string gets a row of its own, instead of the one it has.
     init(keepsDuplicates: Bool) {
         self.keepsDuplicates = keepsDuplicates
-        table = [UInt64](repeating: 0, count: 64)
+        table = GrowableArray(zeros: 64)
     }
 
     public init() { self.init(keepsDuplicates: false) }
@@ -19,7 +21,9 @@ public struct IdentifierInterner: Sendable {
     public var count: Int { offsets.count - 1 }
 
     /// The string of a row.
-    public subscript(row: Int) -> String { String(decoding: bytes[Int(offsets[row])..<Int(offsets[row + 1])], as: UTF8.self) }
+    public subscript(row: Int) -> String {
+        unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0[Int(offsets[row])..<Int(offsets[row + 1])], as: UTF8.self) }
+    }
 
     /// The row of a string, new or not.
     public mutating func add(_ string: String) -> (row: Int, isNew: Bool) {
@@ -52,8 +56,8 @@ public struct IdentifierInterner: Sendable {
     }
 
     private func holds(_ key: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool {
-        unsafe bytes.withUnsafeBytes { bytes in
-            unsafe Self.areEqual(UnsafeRawBufferPointer(rebasing: bytes[start..<start + key.count]), UnsafeRawBufferPointer(key))
+        unsafe bytes.withUnsafeBufferPointer { bytes in
+            unsafe Self.areEqual(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[start..<start + key.count]), UnsafeRawBufferPointer(key))
         }
     }
 
@@ -70,7 +74,7 @@ public struct IdentifierInterner: Sendable {
     }
 
     private mutating func grow(to capacity: Int) {
-        var larger = [UInt64](repeating: 0, count: capacity)
+        var larger = GrowableArray<UInt64>(zeros: capacity)
         forEachFirstRow { row, hash in
             var slot = Int(hash.multipliedFullWidth(by: UInt64(capacity)).high)
             while larger[slot] != 0 {
@@ -123,6 +127,9 @@ public struct IdentifierInterner: Sendable {
                     }
                 }
                 unsafe bytes.withUnsafeBufferPointer { bytes in
+                    if bytes.isEmpty { return }
+                    // Loads without branches between them, which the processor has under way all at once.
+                    for key in start..<end { unsafe touched &+= bytes[max(0, Int(from[key &- start]))] }
                     for key in start..<end where from[key &- start] >= 0 {
                         let known = unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[Int(from[key &- start])...].prefix(Int(lengths[key])))
                         let given = unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[Int(starts[key])...].prefix(Int(lengths[key])))
@@ -172,6 +179,6 @@ public struct IdentifierInterner: Sendable {
                 unsafe slots[slot] = UInt32(row + 1)
             }
         }
-        return Identifiers(bytes: StoredArray(bytes), offsets: StoredArray(offsets), table: slots)
+        return Identifiers(bytes: bytes.stored, offsets: offsets.stored, table: slots)
     }
 }

@@ -50,6 +50,36 @@ public struct Identifiers: Sendable {
         try writer.write(prefix + ".table", table)
     }
 
+    /// Writes the arrays for names that are distinct and can be made again, without keeping them: only the hash table is in memory.
+    static func write(count: Int, prefix: String, into writer: inout ArtifactWriter, name: (Int) -> String) throws {
+        let capacity = count + 1 + (count + 1) / 2 + 1
+        var bytes = try NpyWriter<UInt8>(writer.newPath(for: prefix + ".bytes.npy"))
+        var offsets = try NpyWriter<Int64>(writer.newPath(for: prefix + ".offsets.npy"))
+        try offsets.append(0)
+        let table = try unsafe StoredArray<UInt32>(count: capacity) { slots in
+            for row in 0..<count {
+                var name = name(row)
+                let hash: UInt64 = try name.withUTF8 { key in
+                    try unsafe bytes.append(key)
+                    return unsafe Identifiers.hash(key)
+                }
+                try offsets.append(Int64(bytes.count))
+                var slot = Int(hash.multipliedFullWidth(by: UInt64(capacity)).high)
+                while unsafe slots[slot] != 0 {
+                    slot += 1
+                    if slot == capacity { slot = 0 }
+                }
+                unsafe slots[slot] = UInt32(row + 1)
+            }
+        }
+        for (file, written, type) in [(".bytes", try bytes.finish(), ElementType.uint8), (".offsets", try offsets.finish(), .int64)] {
+            let shape = [type == .uint8 ? bytes.count : offsets.count]
+            writer.addFile(
+                named: prefix + file + ".npy", Manifest.File(bytes: written.bytes, crc32c: written.crc32c, elementType: type, shape: shape))
+        }
+        try writer.write(prefix + ".table", table)
+    }
+
     /// Where the bytes of a row are; always inside `bytes`.
     @inline(__always)
     private func range(of row: Int) -> Range<Int> {

@@ -61,13 +61,13 @@ public struct Graph: Sendable {
     /// The collections that an item is in, ascending.
     public func collections(of item: ItemID) -> [CollectionID] {
         let range = items.range(of: Int(item.row))
-        return unsafe items.targets.withUnsafeBufferPointer { targets in unsafe range.map { CollectionID(row: targets[$0]) } }
+        return unsafe items.targets.withUnsafeBufferPointer { targets in range.map { unsafe CollectionID(row: targets[$0]) } }
     }
 
     /// The items of a collection, ascending.
     public func items(of collection: CollectionID) -> [ItemID] {
         let range = collections.range(of: Int(collection.row))
-        return unsafe collections.targets.withUnsafeBufferPointer { targets in unsafe range.map { ItemID(row: targets[$0]) } }
+        return unsafe collections.targets.withUnsafeBufferPointer { targets in range.map { unsafe ItemID(row: targets[$0]) } }
     }
 
     /// Whether `item` is in `collection`. - Complexity: O(log degree)

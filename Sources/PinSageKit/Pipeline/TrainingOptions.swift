@@ -30,8 +30,8 @@ public struct TrainingDefaults: Sendable {
     public var epochs: Int
     public var walks: WalkConfiguration
 
-    /// The most pairs that default training looks at: about ten minutes on two cores.
-    static let pairBudget = 4_000_000
+    /// The pairs that default training looks at: about five minutes on two cores with one layer.
+    static let pairBudget = 1_500_000
 
     /// - Parameters:
     ///   - hasContent: whether the features say anything of an item but its degree.

@@ -1,7 +1,7 @@
 /// The four arrays of a graph as the walk loops read them. The pointers are valid inside ``WalkGraph/with(_:_:)`` only.
 ///
 /// Damage in unverified files cannot lead outside the arrays: offsets are clamped to the number of targets and targets to the number of
-/// rows, both without a branch. The price is in docs/performance.md.
+/// rows, both without a branch.
 @unsafe struct WalkGraph {
     /// One direction of the graph.
     @unsafe struct Side {

@@ -54,8 +54,9 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     public var newItemShare: Float = 0.15
     /// Whether neighborhoods are drawn anew every epoch.
     public var redrawsNeighborhoods = true
-    /// Which pairs of a collection's items are positives.
-    public var pairs = PositivePairConfiguration()
+    /// Which pairs of a collection's items are positives. At most 16 pairs an epoch come from one collection without times: in one of
+    /// thousands any two members say little of each other, and it would drown the small ones.
+    public var pairs = PositivePairConfiguration(mostPairsPerCollection: 16)
     /// Validations without improvement after which training stops; 0 never stops early.
     public var patience = 0
     /// How much the pooled neighbor vector counts beside the item's own in the weights that training starts from. The mean of unit vectors

@@ -41,9 +41,11 @@ PS_INLINE void dense_tile_bf16(const int rows, const uint16_t *x, int64_t x_stri
         }
     }
     if (d < D) {
+        vbf left[BF16_ROWS];
+        for (int b = 0; b < rows; b++) left[b] = bf16_load_part(x + b * x_stride + d, D - d);
         for (int e = 0; e < 4; e++) {
             vbf right = bf16_load_part(weight + e * D + d, D - d);
-            for (int b = 0; b < rows; b++) sums[b][e] = bf16_fma(bf16_load_part(x + b * x_stride + d, D - d), right, sums[b][e]);
+            for (int b = 0; b < rows; b++) sums[b][e] = bf16_fma(left[b], right, sums[b][e]);
         }
     }
     for (int b = 0; b < rows; b++) {

@@ -70,7 +70,9 @@ PS_INLINE vh vh_load(const uint16_t *p) {
 PS_INLINE void vh_store(uint16_t *p, vh v) { memcpy(p, &v, sizeof v); }
 PS_INLINE vh vh_load_part(const uint16_t *p, int64_t n) {
     vh v = 0;
-    memcpy(&v, p, (size_t)n * sizeof *p);
+    for (int lane = 0; lane < PS_LANES - 1; lane++) {
+        if (lane < n) v[lane] = p[lane];
+    }
     return v;
 }
 

@@ -6,9 +6,11 @@ enum Limit: String, CaseIterable, Codable {
     case copy = "stream read+write"
     case rows = "random rows"
     case product = "f32 product"
+    case productBF16 = "bf16 product"
+    case productInt8 = "int8 product"
 
     /// GFLOP/s instead of GB/s.
-    var isCompute: Bool { self == .product }
+    var isCompute: Bool { self == .product || self == .productBF16 || self == .productInt8 }
 }
 
 /// How large a case is made: `full` are the sizes of the stated figures, `quick` fits the default run, `twin` is what the naive Swift

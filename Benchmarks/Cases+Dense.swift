@@ -36,6 +36,21 @@ extension Case {
                     _ = Reference.dense(x.array, [], weight: weight.array, bias: bias.array, rows: B, d1: D, d2: 0, outputs: E, relu: true)
                 }
             },
+            Case("dense", "forward_bias_relu_bf16", .productBF16, shape: layerShape) { size in
+                let (B, D, E) = layer(size)
+                var random = Generator(14)
+                let x = Buffer<UInt16>(B * D) { _ in Reference.bfloat16Bits(random.float()) }
+                let weight = Buffer<UInt16>(E * D) { _ in Reference.bfloat16Bits(random.float()) }
+                let bias = random.floats(E), y = Buffer<Float>(B * E)
+                return unsafe Workload(bytes: (B * D + E * D) * 2 + B * E * 4, flops: 2 * B * D * E) { context in
+                    unsafe ps_dense_forward_bf16(
+                        &context, x.pointer, Int64(D), weight.pointer, bias.pointer, Int64(B), Int64(D), Int64(E), PS_ACTIVATION_RELU, y.pointer)
+                } twin: {
+                    _ = Reference.dense(
+                        x.array.map(Reference.bfloat16), [], weight: weight.array.map(Reference.bfloat16), bias: bias.array, rows: B, d1: D, d2: 0,
+                        outputs: E, relu: true)
+                }
+            },
             Case("dense", "forward_two_inputs_f32", .product, shape: layerShape) { size in
                 let (B, D, E) = layer(size), half = D / 2
                 var random = Generator(12)

@@ -60,8 +60,35 @@ extension Case {
         }
     }
 
+    /// The same results through the int8 codes.
+    private static func bounded(_ name: String, queries: @escaping (Size) -> Int, limit: Limit) -> Case {
+        Case("knn", name, limit, shape: { "top 100 of \(items($0)) x 256, \(queries($0)) queries" }) { size in
+            let s = Search(size, queries: queries(size)), codes = Buffer<Int8>(s.N * 256)
+            let scales = Buffer<Float>(s.N), residuals = Buffer<Float>(s.N), norms = Buffer<Float>(s.N)
+            var maker = unsafe ps_context()
+            let made = unsafe ps_context_make(ps_isa_detect(), 1, &maker)
+            precondition(made == PS_OK)
+            let coded = unsafe ps_knn_quantize_i8(
+                &maker, s.rows.pointer, Int64(s.N), 256, codes.pointer, scales.pointer, residuals.pointer, norms.pointer)
+            precondition(coded == PS_OK)
+            // What the first pass must read; operations are those of the f32 search that it replaces.
+            return unsafe Workload(bytes: s.N * 268, flops: s.Q * s.N * 512) { context in
+                var bytes: Int64 = 0
+                let status = unsafe ps_knn_topk_bounded_workspace_bytes(&context, Int64(s.N), 256, Int64(s.Q), 100, &bytes)
+                guard status == PS_OK else { return status }
+                return unsafe ps_knn_topk_bounded_i8(
+                    &context, s.queries.pointer, s.rows.pointer, codes.pointer, scales.pointer, residuals.pointer, norms.pointer, Int64(s.N), 256,
+                    Int64(s.Q), 100, s.ids.pointer, s.scores.pointer, s.workspace(bytes), bytes)
+            } twin: {
+                s.twin()
+            }
+        }
+    }
+
     static var knn: [Case] {
         [
+            bounded("topk_bounded_one_query_i8", queries: { _ in 1 }, limit: .read),
+            bounded("topk_bounded_batch_i8", queries: { $0 == .twin ? 4 : $0 == .quick ? 24 : 1000 }, limit: .productInt8),
             topK("topk_one_query_f32", queries: { _ in 1 }, limit: .read),
             topK("topk_batch_f32", queries: { $0 == .twin ? 4 : $0 == .quick ? 24 : 1000 }, limit: .product),
             Case("knn", "topk_one_query_bf16", .read, shape: { "top 100 of \(items($0)) x 256, 1 query" }) { size in

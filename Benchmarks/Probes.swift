@@ -49,11 +49,13 @@ struct Probes {
                     unsafe ps_probe_rows_f32(&context, table.pointer, indices.pointer, Int64(rows), 256, Int64(picks), Int64(ahead), &sum)
                 }
             }
-            let time = Timing.measure(seconds: 0.4) {
-                let status = unsafe ps_probe_multiply_f32(&context, 2_000_000, &flops, &sum)
-                precondition(status == PS_OK)
+            func products(_ limit: Limit, _ body: () -> ps_status) {
+                let time = Timing.measure(seconds: 0.4) { precondition(body() == PS_OK) }
+                saw(Double(flops) / time.least / 1e9, limit, threads: threads)
             }
-            saw(Double(flops) / time.least / 1e9, .product, threads: threads)
+            products(.product) { unsafe ps_probe_multiply_f32(&context, 2_000_000, &flops, &sum) }
+            products(.productBF16) { unsafe ps_probe_multiply_bf16(&context, 5_000, &flops, &sum) }
+            products(.productInt8) { unsafe ps_probe_multiply_i8(&context, 5_000, &flops, &sum) }
         }
     }
 }

@@ -37,9 +37,13 @@ int32_t ps_isa_supported(ps_isa isa) {
 #if defined(__x86_64__)
         // The compiler's builtin also asks the operating system whether it saves the wide registers.
         case PS_ISA_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+#if defined(PS_EMULATE_AVX512)
+        case PS_ISA_AVX512: return ps_isa_supported(PS_ISA_AVX2);
+#else
         case PS_ISA_AVX512:
             return ps_isa_supported(PS_ISA_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+#endif
         case PS_ISA_NEON: return 0;
 #elif defined(__aarch64__)
         case PS_ISA_AVX2:
@@ -76,7 +80,13 @@ static const ps_leaves *leaves_for(ps_isa isa) {
     switch (isa) {
 #if defined(__x86_64__)
         case PS_ISA_AVX2: return &ps_leaves_avx2;
-        case PS_ISA_AVX512: return &ps_leaves_avx512;
+        case PS_ISA_AVX512:
+#if defined(PS_EMULATE_AVX512)
+            return PS_EMULATE_AVX512 == 2 ? &ps_leaves_avx512_dot : &ps_leaves_avx512;
+#else
+            // Not an instruction set of its own: the same lanes, and dot products of bf16 and int8 where the processor has them.
+            return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16") ? &ps_leaves_avx512_dot : &ps_leaves_avx512;
+#endif
 #elif defined(__aarch64__)
         case PS_ISA_NEON: return &ps_leaves_neon;
 #endif
@@ -94,6 +104,18 @@ ps_status ps_context_make(ps_isa isa, int32_t threads, ps_context *context) {
     // Waking a sleeping thread takes about 20 us, in which one core moves about this much.
     context->bytes_per_thread = 512 * 1024;
     return PS_OK;
+}
+
+const char *ps_context_description(const ps_context *context) {
+    if (context == NULL || context->leaves == NULL) return "unknown";
+    switch (context->isa) {
+        case PS_ISA_SCALAR: return "plain C";
+        case PS_ISA_AVX2: return "AVX2, FMA and F16C";
+        case PS_ISA_AVX512:
+            return ps_leaves_of(context)->has_bf16_dot ? "AVX-512 with BF16 and VNNI dot products" : "AVX-512 F, BW, VL and DQ";
+        case PS_ISA_NEON: return "NEON";
+    }
+    return "unknown";
 }
 
 int32_t ps_context_probe_threads(const ps_context *context) {

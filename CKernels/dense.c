@@ -53,6 +53,27 @@ ps_status ps_dense_forward_f32(const ps_context *ctx, const float *x1, int64_t x
     return PS_OK;
 }
 
+ps_status ps_dense_forward_bf16(const ps_context *ctx, const uint16_t *x, int64_t x_stride, const uint16_t *weight, const float *bias,
+                                int64_t B, int64_t D, int64_t E, ps_activation activation, float *y) {
+    PS_TRY(ps_check_context(ctx));
+    PS_REQUIRE(B >= 0 && D >= 0 && E >= 0, PS_NEGATIVE_SIZE);
+    PS_CHECK_EXTENTS(PS_IN_ROWS(x, B, D, x_stride), PS_IN_ROWS(weight, E, D, D), PS_IN_OPTIONAL(bias, E), PS_OUT_ROWS(y, B, E, E));
+    PS_REQUIRE(activation == PS_ACTIVATION_NONE || activation == PS_ACTIVATION_RELU, PS_BAD_PARAMETER);
+    if (B == 0 || E == 0) return PS_OK;
+    const ps_leaves *leaves = ps_leaves_of(ctx);
+    int64_t work;
+    if (!ps_multiply(B * E, D, &work)) work = INT64_MAX / 2;
+    int32_t relu = activation == PS_ACTIVATION_RELU, threads = ps_team_size(ctx, work), parts = threads == 1 ? 1 : threads * 4;
+    int32_t next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    for (int32_t part; (part = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED)) < parts;) {
+        ps_range range = ps_part(B, part, parts, 6);  // whole tiles
+        leaves->dense_bf16(x, x_stride, weight, D, E, range.begin, range.end, y);
+        if (bias || relu) leaves->bias_activation_f32(bias, E, range.begin, range.end, relu, y);
+    }
+    return PS_OK;
+}
+
 ps_status ps_dense_backward_f32(const ps_context *ctx, const float *x1, int64_t x1_stride, const float *x2, int64_t x2_stride,
                                 const float *weight, const float *y, int64_t B, int64_t D1, int64_t D2, int64_t E,
                                 ps_activation activation, int32_t accumulate_weight, int32_t accumulate_dx1, float *dy, float *dweight,

@@ -29,6 +29,9 @@ const char *ps_isa_name(ps_isa isa);
 /// Fills `context`. Errors: UNSUPPORTED_ISA (never degrades silently), BAD_PARAMETER when threads < 1, NULL_POINTER.
 ps_status ps_context_make(ps_isa isa, int32_t threads, ps_context *context);
 
+/// What the leaves of this context use, in words: "AVX-512 with BF16 and VNNI dot products". "unknown" for a context that was not made.
+const char *ps_context_description(const ps_context *context);
+
 /// How many threads really ran a parallel region under this context (a build against the wrong OpenMP runtime is silently serial).
 int32_t ps_context_probe_threads(const ps_context *context);
 

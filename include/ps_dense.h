@@ -22,6 +22,13 @@ ps_status ps_dense_backward_f32(const ps_context *ctx, const float *x1, int64_t 
                                 ps_activation activation, int32_t accumulate_weight, int32_t accumulate_dx1, float *dy,
                                 float *dweight, float *dbias, float *dx1, int64_t dx1_stride, float *dx2, int64_t dx2_stride);
 
+/// y = act(x weight' + bias) on bf16 inputs: products of bf16, accumulated in f32, by the processor's bf16 dot products where it has them
+/// (ps_context_description says so), else by widening, which is slower than the f32 layer and saves memory alone.
+/// Shapes: x (B,D) with row stride; weight (E,D); bias (E), optional; y (B,E).
+/// Numerics: bit-equal for any thread count. The dot-product instruction adds pairs without an intermediate rounding and takes denormals as 0.
+ps_status ps_dense_forward_bf16(const ps_context *ctx, const uint16_t *x, int64_t x_stride, const uint16_t *weight, const float *bias,
+                                int64_t B, int64_t D, int64_t E, ps_activation activation, float *y);
+
 /// Plain product C = alpha op(A) op(B) + beta C, row-major. transpose_a / transpose_b: 0 or 1.
 /// Shapes: op(A) (m,k), op(B) (k,n), C (m,n), with row strides.
 ps_status ps_matmul_f32(const ps_context *ctx, const float *a, int64_t a_stride, int32_t transpose_a, const float *b,

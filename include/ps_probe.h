@@ -14,4 +14,7 @@ ps_status ps_probe_rows_f32(const ps_context *ctx, const float *table, const int
                             double *out);
 /// Multiplies and adds in registers alone, `rounds` times per thread; *flops receives how many operations that were in all.
 ps_status ps_probe_multiply_f32(const ps_context *ctx, int64_t rounds, int64_t *flops, double *out);
+/// The same with bf16 and with int8 products, by the kernels' own tiles on operands that stay in the first-level cache.
+ps_status ps_probe_multiply_bf16(const ps_context *ctx, int64_t rounds, int64_t *flops, double *out);
+ps_status ps_probe_multiply_i8(const ps_context *ctx, int64_t rounds, int64_t *flops, double *out);
 #endif

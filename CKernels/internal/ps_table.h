@@ -16,6 +16,8 @@ typedef struct ps_bounds {
 /// Ranges are half open, `begin ..< end`, and name rows or flat elements of the whole arrays that the pointers start at. A leaf's result
 /// for a row or element never depends on where a range was cut, which makes the drivers' results equal for any thread count.
 typedef struct ps_leaves {
+    int32_t has_bf16_dot;  ///< 1 when bf16 and int8 products use the processor's own dot products
+
     // gather: leaf/body/gather.h
     void (*gather_f32)(const float *table, int64_t table_stride, const int64_t *indices, int64_t D, int64_t begin, int64_t end,
                        float *out, int64_t out_stride, int32_t stream);
@@ -36,6 +38,8 @@ typedef struct ps_leaves {
     /// Columns `begin ..< end` of dy: masked by y > 0 when y is not null, and summed into sums (+= when accumulate) when that is not null.
     void (*mask_column_sums_f32)(const float *y, int64_t B, int64_t E, int64_t begin, int64_t end, int32_t accumulate, float *dy,
                                  float *sums);
+    /// y[b,e] = dot(x[b,:], weight[e,:]) for rows of x in the range: leaf/body/dense_bf16.h
+    void (*dense_bf16)(const uint16_t *x, int64_t x_stride, const uint16_t *weight, int64_t D, int64_t E, int64_t begin, int64_t end, float *y);
 
     // pool: leaf/body/pool.h
     void (*pool_weighted_f32)(const float *h, const int64_t *offsets, const int32_t *neighbors, const float *alpha, int64_t H,
@@ -110,6 +114,7 @@ extern const ps_leaves ps_leaves_scalar;
 #if defined(__x86_64__)
 extern const ps_leaves ps_leaves_avx2;
 extern const ps_leaves ps_leaves_avx512;
+extern const ps_leaves ps_leaves_avx512_dot;  ///< AVX-512 with VNNI and BF16
 #elif defined(__aarch64__)
 extern const ps_leaves ps_leaves_neon;
 #endif

@@ -145,6 +145,23 @@ static void test_dense(const ps_context *ctx, int64_t D) {
     free(x1); free(x2); free(weight); free(bias); free(y); free(dy); free(dweight); free(dbias); free(dx1); free(dx2); free(gradient);
 }
 
+static void test_dense_bf16(const ps_context *ctx, int64_t D) {
+    int64_t B = 15, E = D + 3;
+    float *x = floats(B * D), *weight = floats(E * D), *bias = floats(E), *y = floats(B * E);
+    uint16_t *hx = room(B * D, 2), *hw = room(E * D, 2);
+    // The dot-product instruction takes denormals as 0.
+    for (int64_t i = 0; i < B * D; i++) x[i] = fabsf(x[i]) < 1e-30f ? 0 : x[i];
+    ok("to bf16", ps_convert_f32_to_bf16(ctx, x, B * D, hx));
+    ok("to bf16", ps_convert_f32_to_bf16(ctx, weight, E * D, hw));
+    ok("dense bf16", ps_dense_forward_bf16(ctx, hx, D, hw, bias, B, D, E, PS_ACTIVATION_RELU, y));
+    for (int64_t i = 0; i < B * E; i++) {
+        double sum = bias[i % E];
+        for (int64_t d = 0; d < D; d++) sum += (double)bf16(hx[i / E * D + d]) * bf16(hw[i % E * D + d]);
+        near("dense bf16", y[i], sum > 0 ? sum : 0, (double)D + 1, 8);
+    }
+    free(x); free(weight); free(bias); free(y); free(hx); free(hw);
+}
+
 static void test_pool(const ps_context *ctx, int64_t H) {
     enum { N = 11, B = 17 };
     lists l = ragged(B, N);
@@ -384,12 +401,14 @@ static void test_probes(const ps_context *ctx) {
     equal("probe copy", memcmp(x, y, sizeof(float) * COUNT), 0);
     ok("probe rows", ps_probe_rows_f32(ctx, x, indices, 10, 100, 3, 2, &sum));
     ok("probe multiply", ps_probe_multiply_f32(ctx, 10, &flops, &sum));
+    ok("probe bf16", ps_probe_multiply_bf16(ctx, 2, &flops, &sum));
+    ok("probe i8", ps_probe_multiply_i8(ctx, 2, &flops, &sum));
     equal("probe multiply", flops > 0, 1);
     free(x); free(y);
 }
 
 int main(void) {
-    const int64_t sizes[] = {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 67};
+    const int64_t sizes[] = {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 67, 130};
     for (int isa = PS_ISA_SCALAR; isa <= PS_ISA_NEON; isa++) {
         if (!ps_isa_supported((ps_isa)isa)) continue;
         for (int threads = 1; threads <= 3; threads += 2) {
@@ -401,6 +420,7 @@ int main(void) {
             for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
                 test_gather(&ctx, sizes[i]);
                 test_dense(&ctx, sizes[i]);
+                test_dense_bf16(&ctx, sizes[i]);
                 test_pool(&ctx, sizes[i]);
                 test_norm(&ctx, sizes[i]);
                 test_loss(&ctx, sizes[i]);

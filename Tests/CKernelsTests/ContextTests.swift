@@ -39,6 +39,13 @@ import Testing
         #expect(context.leaves == nil)
     }
 
+    @Test(arguments: Setting.all) func leavesAreDescribed(_ setting: Setting) {
+        var context = setting.context(), blank = ps_context()
+        #expect(String(cString: ps_context_description(&context)) != "unknown")
+        #expect(String(cString: ps_context_description(&blank)) == "unknown")
+        #expect(String(cString: ps_context_description(nil)) == "unknown")
+    }
+
     @Test func contextsThatWereNotMadeAreRefused() {
         var blank = ps_context()
         var x: [Float] = [1]

@@ -27,6 +27,23 @@ import Testing
         }
     }
 
+    @Test(arguments: Setting.all) func bfloat16ForwardAccumulatesInFloat(_ setting: Setting) {
+        var context = setting.context(), one = Setting(isa: setting.isa, threads: 1).context(), random = Generator(15)
+        for (B, D, E) in [(0, 3, 2), (1, 1, 1), (5, 7, 6), (7, 33, 9), (13, 130, 17), (3, 0, 4), (19, 64, 0)] {
+            for relu in [false, true] {
+                let x = random.floats(B * D).map(Reference.bfloat16Bits), weight = random.floats(E * D).map(Reference.bfloat16Bits)
+                let bias = random.floats(E), activation = relu ? PS_ACTIVATION_RELU : PS_ACTIVATION_NONE
+                var y = [Float](repeating: untouched, count: B * E), serial = y
+                #expect(ps_dense_forward_bf16(&context, x, Int64(D), weight, bias, Int64(B), Int64(D), Int64(E), activation, &y) == PS_OK)
+                let expected = Reference.dense(
+                    x.map(Reference.bfloat16), [], weight: weight.map(Reference.bfloat16), bias: bias, rows: B, d1: D, d2: 0, outputs: E, relu: relu)
+                expectClose(y, expected, scale: .init(repeating: Double(D) + 1, count: B * E), units: 8, "\((B, D, E, relu))")
+                #expect(ps_dense_forward_bf16(&one, x, Int64(D), weight, bias, Int64(B), Int64(D), Int64(E), activation, &serial) == PS_OK)
+                #expect(bits(y) == bits(serial))
+            }
+        }
+    }
+
     @Test func reluLetsNaNPass() {
         for isa in Setting.isas {
             var context = Setting(isa: isa, threads: 1).context()
@@ -159,6 +176,11 @@ import Testing
                 ps_dense_backward_f32(&c, x, 3, nil, 0, x, x, 2, 3, 0, 2, relu, 0, 0, $0.baseAddress, $0.baseAddress, nil, nil, 3, nil, 0)
             }
         }
+        let halves = [UInt16](repeating: 1, count: 12)
+        expectRefusal(PS_NULL_POINTER, out) { ps_dense_forward_bf16(&c, nil, 3, halves, nil, 2, 3, 2, relu, &$0) }
+        expectRefusal(PS_NEGATIVE_SIZE, out) { ps_dense_forward_bf16(&c, halves, 2, halves, nil, 2, 3, 2, relu, &$0) }
+        expectRefusal(PS_SIZE_OVERFLOW, out) { ps_dense_forward_bf16(&c, halves, .max / 2, halves, nil, 4, 3, 2, relu, &$0) }
+        expectRefusal(PS_BAD_PARAMETER, out) { ps_dense_forward_bf16(&c, halves, 3, halves, nil, 2, 3, 2, ps_activation(rawValue: 9), &$0) }
         expectRefusal(PS_NULL_POINTER, out) { ps_matmul_f32(&c, nil, 2, 0, x, 2, 0, 2, 2, 2, 1, 0, &$0, 2) }
         expectRefusal(PS_NEGATIVE_SIZE, out) { ps_matmul_f32(&c, x, 1, 0, x, 2, 0, 2, 2, 2, 1, 0, &$0, 2) }
         expectRefusal(PS_NEGATIVE_SIZE, out) { ps_matmul_f32(&c, x, 2, 0, x, 2, 0, -2, 2, 2, 1, 0, &$0, 2) }

@@ -1,6 +1,10 @@
 #include "vector.h"
 #include "gather.h"
 #include "dense.h"
+#if PS_HAS_BF16_DOT
+#include "dot_ops.h"
+#endif
+#include "dense_bf16.h"
 #include "pool.h"
 #include "norm.h"
 #include "loss.h"

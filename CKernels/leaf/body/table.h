@@ -1,5 +1,6 @@
 /// The leaf table of one instruction set; included last by each leaf/<isa>.c, which names it in PS_TABLE.
 const ps_leaves PS_TABLE = {
+    .has_bf16_dot = PS_HAS_BF16_DOT,
     .gather_f32 = gather_f32,
     .gather_f16 = gather_f16,
     .gather_bf16 = gather_bf16,
@@ -10,6 +11,7 @@ const ps_leaves PS_TABLE = {
     .convert_f16_to_f32 = convert_f16_to_f32,
     .bias_activation_f32 = bias_activation_f32,
     .mask_column_sums_f32 = mask_column_sums_f32,
+    .dense_bf16 = dense_bf16,
     .pool_weighted_f32 = pool_weighted_f32,
     .pool_weighted_bf16 = pool_weighted_bf16,
     .pool_weighted_backward_f32 = pool_weighted_backward_f32,

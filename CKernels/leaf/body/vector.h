@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 #include "../../internal/ps_table.h"
+#if PS_LANES == 16
+#include "avx512_ops.h"
+#endif
 
 typedef float vf __attribute__((ext_vector_type(PS_LANES)));
 typedef int32_t vi __attribute__((ext_vector_type(PS_LANES)));
@@ -25,7 +28,9 @@ PS_INLINE void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
 /// would spill every accumulator around it.
 PS_INLINE vf vf_load_part(const float *p, int64_t n) {
 #if PS_LANES == 16
-    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
+    vf v;
+    avx512_load_part((float *)&v, p, n);
+    return v;
 #elif PS_LANES == 8
     const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
     return (vf)_mm256_maskload_ps(p, (__m256i)((vi)(int32_t)n > lane));
@@ -39,7 +44,7 @@ PS_INLINE vf vf_load_part(const float *p, int64_t n) {
 }
 PS_INLINE void vf_store_part(float *p, vf v, int64_t n) {
 #if PS_LANES == 16
-    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), (__m512)v);
+    avx512_store_part(p, (const float *)&v, n);
 #elif PS_LANES == 8
     const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
     _mm256_maskstore_ps(p, (__m256i)((vi)(int32_t)n > lane), (__m256)v);
@@ -65,7 +70,9 @@ PS_INLINE vh vh_load(const uint16_t *p) {
 PS_INLINE void vh_store(uint16_t *p, vh v) { memcpy(p, &v, sizeof v); }
 PS_INLINE vh vh_load_part(const uint16_t *p, int64_t n) {
     vh v = 0;
-    memcpy(&v, p, (size_t)n * sizeof *p);
+    for (int lane = 0; lane < PS_LANES - 1; lane++) {
+        if (lane < n) v[lane] = p[lane];
+    }
     return v;
 }
 

@@ -57,7 +57,7 @@ let package = Package(
         .target(
             name: "PinSageCatalog",
             dependencies: ["PinSageKit", .product(name: "GRDB", package: "GRDB.swift")],
-            swiftSettings: strict),
+            swiftSettings: strict + optimised),
         .executableTarget(
             name: "pinsage-cli",
             dependencies: [

@@ -5,12 +5,12 @@
 #include "internal/ps_team.h"
 
 /// Rows whose scores are computed before they are offered: for one query about as many as a memory page or more, for a batch as many
-/// as stay in the first-level cache while all queries pass over them.
-enum { BLOCK_BYTES = 24 * 1024, LEAST_BLOCK = 12, MOST_BLOCK = 192, QUERIES_AT_ONCE = 4 };
+/// as stay in the second-level cache while all queries pass over them.
+enum { BLOCK_BYTES = 128 * 1024, LEAST_BLOCK = 12, MOST_BLOCK = 192, QUERIES_AT_ONCE = 3 };
 
 static int64_t block_rows(int64_t E, int64_t element_bytes) {
     int64_t rows = E > 0 ? BLOCK_BYTES / (E * element_bytes) : MOST_BLOCK;
-    rows = rows / 12 * 12;  // a multiple of the tiles' 3 and 4 rows
+    rows = rows / 12 * 12;  // a multiple of the tiles' 4 rows
     return rows < LEAST_BLOCK ? LEAST_BLOCK : rows > MOST_BLOCK ? MOST_BLOCK : rows;
 }
 

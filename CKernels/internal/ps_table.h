@@ -2,6 +2,15 @@
 #define PS_TABLE_H
 #include <stdint.h>
 
+/// What turns a query's sum of codes with row i into bounds of its f32 score: s = scale * scales[i] * dot, and
+/// s -+ (norm * (residuals[i] + rounding * norms[i]) + residual * norms[i] + smallest), widened for the bounds' own rounding.
+typedef struct ps_bounds {
+    const float *scales, *residuals, *norms;  ///< of the rows that the dots belong to
+    float scale, residual, norm;              ///< of the query
+    float rounding, smallest;                 ///< relative and absolute error of the f32 kernel
+    float most_residual, most_norm;           ///< the largest of these rows
+} ps_bounds;
+
 /// The leaves of one instruction set: pure loops on one thread, without OpenMP, BLAS or validation (the drivers did that).
 ///
 /// Ranges are half open, `begin ..< end`, and name rows or flat elements of the whole arrays that the pointers start at. A leaf's result
@@ -80,6 +89,14 @@ typedef struct ps_leaves {
     /// The first position in begin ..< end with scores[i] >= threshold, or end.
     int64_t (*find_at_least_f32)(const float *scores, int64_t begin, int64_t end, float threshold);
     void (*count_above_f32)(const float *scores, int64_t N, float threshold, int64_t *above, int64_t *equal);
+
+    // knn, first pass: leaf/body/quantized.h
+    void (*quantize_i8)(const float *rows, int64_t E, int64_t begin, int64_t end, int8_t *codes, float *scales, float *residuals, float *norms);
+    /// dots[q * stride + r] = sum over e of queries[q,e] * rows[r,e], exact.
+    void (*dots_i8)(const int8_t *queries, const int8_t *rows, int64_t Q, int64_t R, int64_t E, int32_t *dots, int64_t stride);
+    /// The first position in begin ..< end whose upper bound is not below the threshold, or end; its bounds go to *lower and *upper.
+    int64_t (*find_bounded)(const ps_bounds *bounds, const int32_t *dots, int64_t begin, int64_t end, float threshold, float *lower,
+                            float *upper);
 
     // probe: leaf/body/probe.h
     double (*probe_read_f32)(const float *x, int64_t begin, int64_t end);

@@ -2,6 +2,7 @@
 #if defined(__aarch64__)
 #define PS_LANES 4
 #define PS_HAS_FMA 1
+#define PS_DOTS_I8 "dots_i8.h"
 #define PS_TABLE ps_leaves_neon
 #include "body/all.h"
 #endif

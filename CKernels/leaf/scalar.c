@@ -1,5 +1,6 @@
 /// Leaves in plain C: one lane, no fused multiply-add. They run everywhere and are the yardstick of the others.
 #define PS_LANES 1
 #define PS_HAS_FMA 0
+#define PS_DOTS_I8 "dots_i8.h"
 #define PS_TABLE ps_leaves_scalar
 #include "body/all.h"

@@ -55,7 +55,7 @@ struct DemoCommand: ParsableCommand {
         steps.end("\(Terminal.count(state.step)) steps, \(Terminal.count(model.parameters.count)) weights")
 
         steps.begin("Embedding", "every package once, layer by layer")
-        let embeddings = try embed(train, with: model, kernels: kernels)
+        let embeddings = try model.embeddings(of: train, catalog: try train.catalog(), kernels: kernels)
         try embeddings.write(to: path("debian.embeddings"))
         let index = ExactIndex(embeddings: embeddings, kernels: kernels)
         try index.write(to: path("debian.index"))
@@ -107,14 +107,6 @@ struct DemoCommand: ParsableCommand {
         let (model, state) = try run.run(output: path("debian.model"), validation: validation.sample(of: 3000), hooks: hooks)
         if progress.finish?.interrupted == true { throw ExitCode(130) }
         return (model, state)
-    }
-
-    private func embed(_ dataset: Dataset, with model: PinSageModel, kernels: Kernels) throws -> Embeddings {
-        let features = try model.features.featureMatrix(for: dataset, catalog: try dataset.catalog())
-        let vectors = try EmbeddingPass(model: model, kernels: kernels).embeddings(graph: dataset.graph, features: features)
-        return try Embeddings(
-            identifiers: dataset.items, vectors: StoredArray(vectors.values), dimension: vectors.columns,
-            isNormalized: model.configuration.normalizesOutput)
     }
 
     private func compare(

@@ -29,16 +29,11 @@ struct EmbedCommand: ParsableCommand {
         let kernels = try machine.kernels()
         let model = try PinSageModel.open(model)
         let dataset = try Dataset.open(dataset)
-        try model.features.checkCompatible(with: dataset)
         let progress = ProgressBar("embedding", unit: "items")
         defer { progress.finish() }
-        let features = try model.features.featureMatrix(for: dataset, catalog: try dataset.catalog())
-        let vectors = try EmbeddingPass(model: model, kernels: kernels).embeddings(graph: dataset.graph, features: features) { share in
+        let embeddings = try model.embeddings(of: dataset, catalog: try dataset.catalog(), kernels: kernels) { share in
             progress.update(count: Int(share * Double(dataset.items.count)), fraction: share)
         }
-        let embeddings = try Embeddings(
-            identifiers: dataset.items, vectors: StoredArray(vectors.values), dimension: vectors.columns,
-            isNormalized: model.configuration.normalizesOutput)
         try embeddings.write(to: output, madeBy: ["model": .string(self.model), "dataset": .string(self.dataset)])
         progress.finish()
         let seconds = (clock.now - start) / .seconds(1)

@@ -126,6 +126,106 @@ import Testing
         }
     }
 
+    /// A search through the int8 codes, which must return the plain f32 search bit for bit.
+    private func expectBoundedEqualsPlain(
+        _ context: inout ps_context, _ queries: [Float], _ rows: [Float], N: Int, E: Int, Q: Int, k: Int, _ what: Comment
+    ) {
+        var codes = [Int8](repeating: 99, count: N * E), scales = [Float](repeating: -1, count: N), residuals = scales, norms = scales
+        #expect(ps_knn_quantize_i8(&context, rows, Int64(N), Int64(E), &codes, &scales, &residuals, &norms) == PS_OK)
+        for n in 0..<N {
+            var error = 0.0, full = 0.0
+            for e in 0..<E {
+                let exact = Double(rows[n * E + e]), near = Double(scales[n]) * Double(codes[n * E + e])
+                error += (exact - near) * (exact - near)
+                full += max(exact * exact, near * near)
+            }
+            #expect(!(error.squareRoot() > Double(residuals[n])), "\(what): row \(n) is farther from its codes than its residual says")
+            if residuals[n].isFinite { #expect(Double(norms[n]) <= full.squareRoot() * 1.00001) }
+        }
+        var bytes: Int64 = -1
+        #expect(ps_knn_topk_bounded_workspace_bytes(&context, Int64(N), Int64(E), Int64(Q), Int64(k), &bytes) == PS_OK)
+        var workspace = [UInt64](repeating: 0xdead, count: Int(bytes) / 8 + 1)
+        let size = Q * min(k, N)
+        var ids = [Int64](repeating: -7, count: size), scores = [Float](repeating: untouched, count: size)
+        #expect(
+            ps_knn_topk_bounded_i8(
+                &context, queries, rows, codes, scales, residuals, norms, Int64(N), Int64(E), Int64(Q), Int64(k), &ids, &scores, &workspace, bytes)
+                == PS_OK)
+        let plain = topK(&context, queries, rows, N: N, E: E, Q: Q, k: k)
+        #expect(ids == plain.ids, "\(what)")
+        #expect(bits(scores) == bits(plain.scores), "\(what)")
+    }
+
+    @Test(arguments: Setting.all) func boundedSearchEqualsThePlainOne(_ setting: Setting) {
+        var context = setting.context(), random = Generator(63)
+        for E in [0, 1, 7, 32, 33, 67, 160] {
+            for (N, Q, k) in [(0, 3, 2), (1, 1, 1), (5, 2, 9), (40, 4, 3), (211, 7, 50), (3001, 5, 10), (300, 1, 300), (30, 2, 0)] {
+                let rows = random.floats(N * E), queries = random.floats(Q * E)
+                expectBoundedEqualsPlain(&context, queries, rows, N: N, E: E, Q: Q, k: k, "uniform \((E, N, Q, k))")
+                let ties = Self.wholeNumbers(N * E, &random)
+                expectBoundedEqualsPlain(&context, queries, ties, N: N, E: E, Q: Q, k: k, "whole numbers \((E, N, Q, k))")
+            }
+        }
+    }
+
+    /// Rows and queries that the bounds cannot separate or that cannot be quantised at all.
+    @Test(arguments: Setting.all) func boundedSearchSurvivesHardData(_ setting: Setting) {
+        var context = setting.context(), random = Generator(64)
+        let N = 9000, E = 24, Q = 4
+        let queries = random.floats(Q * E), base = random.floats(E)
+        let same = (0..<N).flatMap { _ in base }
+        expectBoundedEqualsPlain(&context, queries, same, N: N, E: E, Q: Q, k: 20, "equal rows: the list of open rows overflows")
+        let nearly = same.map { $0 + random.float() * 1e-6 }
+        expectBoundedEqualsPlain(&context, queries, nearly, N: N, E: E, Q: Q, k: 20, "nearly equal rows")
+        let ascending = (0..<N).flatMap { row in base.map { $0 * Float(row) * 1e-4 } }
+        expectBoundedEqualsPlain(&context, queries, ascending, N: N, E: E, Q: Q, k: 20, "ascending scores")
+        var odd = random.extremes(N * E)
+        for i in stride(from: 0, to: odd.count, by: 97) { odd[i] = .nan }
+        for i in stride(from: 5, to: odd.count, by: 211) { odd[i] = i % 2 == 0 ? .infinity : -.infinity }
+        for row in 0..<50 { for e in 0..<E { odd[row * E + e] = random.float() * 0x1p-133 } }
+        for row in 50..<100 { for e in 0..<E { odd[row * E + e] = random.float() * 1e30 } }
+        expectBoundedEqualsPlain(&context, queries, odd, N: N, E: E, Q: Q, k: 20, "NaN, infinite, tiny and huge rows")
+        let rows = random.floats(N * E)
+        for (name, value) in [("zero", Float(0)), ("nan", .nan), ("infinite", .infinity), ("tiny", 0x1p-140), ("huge", 1e30)] {
+            var some = queries
+            for e in 0..<E { some[E + e] = value }
+            expectBoundedEqualsPlain(&context, some, rows, N: N, E: E, Q: Q, k: 20, "\(name) query")
+            expectBoundedEqualsPlain(&context, some, odd, N: N, E: E, Q: Q, k: 20, "\(name) query, odd rows")
+        }
+    }
+
+    @Test func boundedSearchRefusesBadArguments() {
+        var c = Setting(isa: PS_ISA_SCALAR, threads: 2).context()
+        let rows: [Float] = [1, 2, 3, 4, 5, 6], out = [Float](repeating: untouched, count: 6)
+        var codes = [Int8](repeating: 99, count: 6), scales: [Float] = [0, 0, 0], residuals = scales, norms = scales
+        expectRefusal(PS_NEGATIVE_SIZE, out) { ps_knn_quantize_i8(&c, rows, -3, 2, &codes, &$0, &residuals, &norms) }
+        expectRefusal(PS_NULL_POINTER, out) { ps_knn_quantize_i8(&c, nil, 3, 2, &codes, &$0, &residuals, &norms) }
+        expectRefusal(PS_SIZE_OVERFLOW, out) { ps_knn_quantize_i8(&c, nil, 0, 1 << 20, &codes, &$0, &residuals, &norms) }
+        #expect(codes.allSatisfy { $0 == 99 })
+        #expect(ps_knn_quantize_i8(&c, rows, 3, 2, &codes, &scales, &residuals, &norms) == PS_OK)
+        var bytes: Int64 = -1
+        #expect(ps_knn_topk_bounded_workspace_bytes(&c, 3, 2, 1, 2, nil) == PS_NULL_POINTER)
+        #expect(ps_knn_topk_bounded_workspace_bytes(&c, 3, -2, 1, 2, &bytes) == PS_NEGATIVE_SIZE)
+        #expect(ps_knn_topk_bounded_workspace_bytes(&c, .max, 2, .max / 64, .max / 64, &bytes) == PS_SIZE_OVERFLOW)
+        #expect(bytes == -1)
+        #expect(ps_knn_topk_bounded_workspace_bytes(&c, 3, 2, 1, 2, &bytes) == PS_OK)
+        var ids: [Int64] = [-7, -7], workspace = [UInt64](repeating: 0, count: Int(bytes) / 8 + 1)
+        func search(N: Int64 = 3, short: Int64 = 0, rows: [Float]? = [1, 2, 3, 4, 5, 6], _ out: inout [Float]) -> ps_status {
+            guard let rows else {
+                return ps_knn_topk_bounded_i8(&c, [1, 2], nil, codes, scales, residuals, norms, N, 2, 1, 2, &ids, &out, &workspace, bytes)
+            }
+            return ps_knn_topk_bounded_i8(&c, [1, 2], rows, codes, scales, residuals, norms, N, 2, 1, 2, &ids, &out, &workspace, bytes - short)
+        }
+        expectRefusal(PS_NEGATIVE_SIZE, out) { search(N: -3, &$0) }
+        expectRefusal(PS_NULL_POINTER, out) { search(rows: nil, &$0) }
+        expectRefusal(PS_SIZE_OVERFLOW, out) { search(N: .max / 4, &$0) }
+        expectRefusal(PS_WORKSPACE_TOO_SMALL, out) { search(short: 1, &$0) }
+        expectRefusal(PS_NULL_POINTER, out) {
+            ps_knn_topk_bounded_i8(&c, [1, 2], rows, codes, scales, residuals, norms, 3, 2, 1, 2, &ids, &$0, nil, 0)
+        }
+        #expect(ids == [-7, -7])
+    }
+
     @Test func badArgumentsAreRefused() {
         var c = Setting(isa: PS_ISA_SCALAR, threads: 2).context()
         let rows: [Float] = [1, 2, 3, 4, 5, 6], scores = [Float](repeating: untouched, count: 4)

@@ -9,7 +9,7 @@ import Testing
             var x = random.floats(9 * width)
             for e in 0..<width {
                 x[e] = 0
-                x[width + e] *= 1e-42  // the inverse of such a norm is no float
+                x[width + e] *= 0x1p-139  // the inverse of such a norm is no float
                 x[2 * width + e] *= 1e37  // nor is the square of such a value
             }
             var y = [Float](repeating: untouched, count: x.count), norms = [Float](repeating: untouched, count: 9)

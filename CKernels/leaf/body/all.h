@@ -6,5 +6,7 @@
 #include "loss.h"
 #include "optim.h"
 #include "knn.h"
+#include PS_DOTS_I8
+#include "quantized.h"
 #include "probe.h"
 #include "table.h"

@@ -21,13 +21,34 @@ PS_INLINE vf vf_load(const float *p) {
     return v;
 }
 PS_INLINE void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
-/// The first n < PS_LANES elements; the other lanes are 0.
+/// The first n < PS_LANES elements; the other lanes are 0. Masked instructions where there are some: a call of memcpy in the middle of a loop
+/// would spill every accumulator around it.
 PS_INLINE vf vf_load_part(const float *p, int64_t n) {
+#if PS_LANES == 16
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
+#elif PS_LANES == 8
+    const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    return (vf)_mm256_maskload_ps(p, (__m256i)((vi)(int32_t)n > lane));
+#else
     vf v = 0.0f;
-    memcpy(&v, p, (size_t)n * sizeof *p);
+    for (int lane = 0; lane < PS_LANES - 1; lane++) {
+        if (lane < n) v[lane] = p[lane];
+    }
     return v;
+#endif
 }
-PS_INLINE void vf_store_part(float *p, vf v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof *p); }
+PS_INLINE void vf_store_part(float *p, vf v, int64_t n) {
+#if PS_LANES == 16
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), (__m512)v);
+#elif PS_LANES == 8
+    const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    _mm256_maskstore_ps(p, (__m256i)((vi)(int32_t)n > lane), (__m256)v);
+#else
+    for (int lane = 0; lane < PS_LANES - 1; lane++) {
+        if (lane < n) p[lane] = v[lane];
+    }
+#endif
+}
 
 PS_INLINE vi vi_load(const int32_t *p) {
     vi v;
@@ -91,6 +112,28 @@ PS_INLINE float vf_sum(vf v) {
     return c.x + c.y;
 #else
     return v[0];
+#endif
+}
+/// vf_sum of four vectors, each in exactly its order; a third of the instructions.
+typedef float vf4 __attribute__((ext_vector_type(4)));
+PS_INLINE vf4 vf_sum_four(const vf v[4]) {
+#if PS_LANES == 1
+    return (vf4){v[0][0], v[1][0], v[2][0], v[3][0]};
+#else
+    vf4 a[4];
+    for (int i = 0; i < 4; i++) {
+#if PS_LANES == 16
+        __attribute__((ext_vector_type(8))) float half = v[i].lo + v[i].hi;
+        a[i] = half.lo + half.hi;
+#elif PS_LANES == 8
+        a[i] = v[i].lo + v[i].hi;
+#else
+        a[i] = v[i];
+#endif
+    }
+    vf4 first = __builtin_shufflevector(a[0], a[1], 0, 4, 1, 5) + __builtin_shufflevector(a[0], a[1], 2, 6, 3, 7);
+    vf4 second = __builtin_shufflevector(a[2], a[3], 0, 4, 1, 5) + __builtin_shufflevector(a[2], a[3], 2, 6, 3, 7);
+    return __builtin_shufflevector(first, second, 0, 1, 4, 5) + __builtin_shufflevector(first, second, 2, 3, 6, 7);
 #endif
 }
 /// By pointer: a vector of doubles wider than a register has no agreed way to be passed.

@@ -35,11 +35,16 @@ public struct DebianPackage: Sendable, Equatable {
 
     /// The package names in a relation field: "a (>= 1) | b:any, c [amd64] <!nocheck>" names a, b and c.
     static func names(inRelation value: String) -> [String] {
-        value.split { $0 == "," || $0 == "|" }.compactMap { part in
-            let name = part.drop(while: \.isWhitespace).prefix { !$0.isWhitespace && !"(:[<".contains($0) }
-            return name.isEmpty ? nil : String(name)
+        // Bytes, not characters: an archive has a million of these, and all that divides them is ASCII.
+        value.utf8.split { $0 == 0x2C || $0 == 0x7C }.compactMap { part in  // comma, bar
+            let name = part.drop(while: isSpace).prefix { !isSpace($0) && !endsName($0) }
+            return name.isEmpty ? nil : String(Substring(name))
         }
     }
+
+    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+    /// "(", ":", "[" and "<" start a version, an architecture or a build profile.
+    private static func endsName(_ byte: UInt8) -> Bool { byte == 0x28 || byte == 0x3A || byte == 0x5B || byte == 0x3C }
 
     /// The tags in a Tag field: "role::program, implemented-in::{c, c++}" has role::program, implemented-in::c and implemented-in::c++.
     static func tags(in value: String) -> [String] {

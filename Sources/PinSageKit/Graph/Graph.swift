@@ -60,12 +60,14 @@ public struct Graph: Sendable {
 
     /// The collections that an item is in, ascending.
     public func collections(of item: ItemID) -> [CollectionID] {
-        items.targets[items.range(of: Int(item.row))].map { CollectionID(row: $0) }
+        let range = items.range(of: Int(item.row))
+        return unsafe items.targets.withUnsafeBufferPointer { targets in unsafe range.map { CollectionID(row: targets[$0]) } }
     }
 
     /// The items of a collection, ascending.
     public func items(of collection: CollectionID) -> [ItemID] {
-        collections.targets[collections.range(of: Int(collection.row))].map { ItemID(row: $0) }
+        let range = collections.range(of: Int(collection.row))
+        return unsafe collections.targets.withUnsafeBufferPointer { targets in unsafe range.map { ItemID(row: targets[$0]) } }
     }
 
     /// Whether `item` is in `collection`. - Complexity: O(log degree)

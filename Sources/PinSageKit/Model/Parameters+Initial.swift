@@ -15,7 +15,7 @@ extension Parameters {
     ///
     /// - Parameters:
     ///   - neighborShare: how much the pooled neighbor vector counts beside the item's own.
-    public static func initial(_ configuration: PinSageConfiguration, seed: UInt64, neighborShare: Float = 1, noise: Float = 0.1) -> Parameters {
+    public static func initial(_ configuration: PinSageConfiguration, seed: UInt64, neighborShare: Float = 3, noise: Float = 0.05) -> Parameters {
         var parameters = Parameters(zeros: configuration)
         var random = GaussianSource(seed: seed)
         let m = configuration.hiddenWidth, d = configuration.layerWidth
@@ -108,15 +108,32 @@ struct GaussianSource {
         return radius * cos(angle)
     }
 
-    /// The identity when rows and columns agree or rows exceed columns (extra rows stay 0); else Gaussian rows of expected norm 1,
-    /// scaled so that lengths are kept on average (Johnson and Lindenstrauss).
+    /// The identity when rows and columns agree or rows exceed columns (extra rows stay 0); else random orthogonal rows, scaled so that
+    /// lengths are kept on average. Orthogonal rows distort less than independent ones (Johnson and Lindenstrauss): 128 of 129 coordinates
+    /// lose next to nothing, where a Gaussian matrix of that shape would blur every cosine by 1 / sqrt(128).
     mutating func projection(rows: Int, columns: Int) -> Matrix {
         var matrix = Matrix(rows: rows, columns: columns)
         if rows >= columns {
             for index in 0..<columns { matrix[index, index] = 1 }
         } else {
-            let scale = 1 / Double(rows).squareRoot()
-            for row in 0..<rows { for column in 0..<columns { matrix[row, column] = Float(next() * scale) } }
+            let length = (Double(columns) / Double(rows)).squareRoot()
+            var basis: [[Double]] = []
+            for row in 0..<rows {
+                var vector = (0..<columns).map { _ in next() }
+                // Gram and Schmidt, twice: once leaves a rounding error that grows with the number of rows.
+                for _ in 0..<2 {
+                    for other in basis {
+                        let share = zip(vector, other).reduce(0) { $0 + $1.0 * $1.1 }
+                        for column in 0..<columns { vector[column] -= share * other[column] }
+                    }
+                }
+                let norm = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+                for column in 0..<columns {
+                    vector[column] /= norm
+                    matrix[row, column] = Float(vector[column] * length)
+                }
+                basis.append(vector)
+            }
         }
         return matrix
     }

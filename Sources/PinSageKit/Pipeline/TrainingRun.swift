@@ -130,7 +130,7 @@ public struct TrainingRun {
                 "the model to start from has another shape (\(start.configuration)) than these settings ask for (\(configuration))")
         }
         return PinSageModel(
-            configuration: configuration, parameters: start?.parameters ?? .initial(configuration, seed: options.training.seed), walks: walks,
+            configuration: configuration, parameters: start?.parameters ?? .initial(configuration, options.training), walks: walks,
             neighborsPerLayer: perLayer, seed: options.training.seed, features: transform, idVectors: start?.idVectors)
     }
 

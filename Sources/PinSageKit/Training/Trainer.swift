@@ -7,7 +7,7 @@ public final class Trainer {
     private let model: PinSageConfiguration
     private let walks: WalkConfiguration
     private let neighborsPerLayer: [Int]
-    private let configuration: TrainingConfiguration
+    let configuration: TrainingConfiguration
     private let kernels: Kernels
     private let initialIDVectors: Matrix?
 
@@ -45,7 +45,7 @@ public final class Trainer {
     /// The state before the first step.
     public func initialState(parameters: Parameters? = nil) -> TrainingState {
         TrainingState(
-            parameters: parameters ?? .initial(model, seed: configuration.seed), optimizer: Optimizer(configuration: configuration, model: model),
+            parameters: parameters ?? .initial(model, configuration), optimizer: Optimizer(configuration: configuration, model: model),
             idVectors: initialIDVectors.map { IDVectors(table: $0) }, step: 0, best: nil, validationsSinceBest: 0, metrics: [])
     }
 

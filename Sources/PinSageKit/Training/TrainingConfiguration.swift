@@ -38,8 +38,9 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     public var temperature: Float = 0.05
     /// Negatives shared by all pairs of a minibatch (paper: 500).
     public var negatives = 500
-    /// Most hard negatives per pair; the curriculum gets there one an epoch, from none in the first (paper: 6).
-    public var hardNegatives = 6
+    /// Most hard negatives per pair; the curriculum gets there one an epoch, from none in the first (paper: 6). None by default: ranking the
+    /// catalogue for every query costs several times the rest of the step.
+    public var hardNegatives = 0
     /// Weight of the mean over a pair's hard negatives beside the mean over the shared ones.
     public var hardNegativeWeight: Float = 1
     /// Ranks by Personalized PageRank that hard negatives come from, as shares of the catalogue: 2000..5000 (the paper's) in catalogues where
@@ -57,6 +58,11 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     public var pairs = PositivePairConfiguration()
     /// Validations without improvement after which training stops; 0 never stops early.
     public var patience = 0
+    /// How much the pooled neighbor vector counts beside the item's own in the weights that training starts from. The mean of unit vectors
+    /// that differ is shorter than one of them, often by half, so equal say of both takes more than 1.
+    public var initialNeighborShare: Float = 3
+    /// Gaussian noise on the weights that training starts from, times 1 / sqrt(inputs).
+    public var initialNoise: Float = 0.05
     /// Seconds between checkpoints, beside the one at every epoch's end.
     public var checkpointSeconds: Double = 120
     public var seed: UInt64 = 1
@@ -78,6 +84,9 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
         try ConfigurationError.require((1...1_000_000).contains(negatives), "negatives is \(negatives), expected 1 to 1000000")
         try ConfigurationError.require((0...1000).contains(hardNegatives), "hard-negatives is \(hardNegatives), expected 0 to 1000")
         try ConfigurationError.require((0...1).contains(hidesAllSharedEdges), "hides-all-shared-edges is \(hidesAllSharedEdges), expected 0 to 1")
+        try ConfigurationError.require(
+            initialNeighborShare.isFinite && initialNeighborShare >= 0, "initial-neighbor-share is \(initialNeighborShare), expected 0 or more")
+        try ConfigurationError.require(initialNoise.isFinite && initialNoise >= 0, "initial-noise is \(initialNoise), expected 0 or more")
         try ConfigurationError.require((0...1).contains(newItemShare), "new-item-share is \(newItemShare), expected 0 to 1")
     }
 }

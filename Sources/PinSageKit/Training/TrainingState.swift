@@ -30,3 +30,10 @@ public struct TrainingState: Sendable {
     public var bestIDVectors: Matrix? { best.map(\.idVectors) ?? idVectors?.table }
     public var bestValidation: Double? { best?.value }
 }
+
+extension Parameters {
+    /// The weights that a training run starts from.
+    static func initial(_ model: PinSageConfiguration, _ training: TrainingConfiguration) -> Parameters {
+        .initial(model, seed: training.seed, neighborShare: training.initialNeighborShare, noise: training.initialNoise)
+    }
+}

@@ -1,0 +1,31 @@
+# The entry points that people and CI share. `make demo` and `make test` need nothing but this checkout, apt and Swift 6.2 or later.
+SWIFT ?= swift
+# Release builds of the program; tests run in debug (the library is optimised there too).
+BUILD := $(SWIFT) build -c release
+
+.PHONY: setup demo test bench lint check example clean
+
+setup:
+	@scripts/setup
+
+demo: setup
+	$(BUILD) --product pinsage-cli
+	.build/release/pinsage-cli demo
+
+test: setup
+	$(SWIFT) test
+
+bench: setup
+	$(SWIFT) run -c release bench
+
+lint:
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks Examples
+	scripts/check-layers
+
+# A package of its own that links PinSageKit as a versioned dependency, as an app would.
+example: setup
+	scripts/check-example
+
+clean:
+	$(SWIFT) package clean
+	rm -rf demo-output .build-example

@@ -1,0 +1,159 @@
+/// The neighborhoods of a range of a dataset's items, computed once and kept in an artifact of kind "neighborhoods".
+///
+/// Row `r` belongs to item row `firstItem + r`. `neighbors.npy` (rows, T) u32 holds item rows, most important first, and `weights.npy` (rows, T) f32
+/// the importance weights; a row with fewer neighbors ends in ``padding`` with weight 0. The manifest's metadata has the walk settings.
+public struct NeighborhoodFile: Sendable {
+    public let firstItem: ItemID
+    /// T: columns of both arrays.
+    public let width: Int
+    /// (rows, T)
+    public let neighbors: StoredArray<UInt32>
+    /// (rows, T)
+    public let weights: StoredArray<Float>
+
+    public static let kind = "neighborhoods"
+    /// Stands where a row has no more neighbors.
+    public static let padding = UInt32.max
+
+    public var rows: Int { neighbors.count / width }
+
+    /// Opens a file of neighborhoods. - Throws: ``DataError`` when it is missing, damaged or of another kind. - Complexity: O(1)
+    public static func open(_ path: String) throws -> NeighborhoodFile {
+        let artifact = try Artifact.open(path, kind: kind)
+        let (neighbors, shape) = try artifact.array("neighbors", as: UInt32.self)
+        let (weights, weightShape) = try artifact.array("weights", as: Float.self)
+        guard shape.count == 2, shape[1] > 0, shape == weightShape else {
+            throw DataError("expected neighbors and weights of one shape (rows, T), found \(shape) and \(weightShape)", file: path)
+        }
+        guard let first = artifact.manifest.metadata["first_item"]?.int, let item = UInt32(exactly: first) else {
+            throw DataError("expected the metadata first_item", file: path)
+        }
+        return NeighborhoodFile(firstItem: ItemID(row: item), width: shape[1], neighbors: neighbors, weights: weights)
+    }
+
+    /// The neighborhoods of some rows of this file.
+    public func neighborhoods(_ rows: Range<Int>) -> RaggedNeighborhoods {
+        var offsets: [Int64] = [0]
+        var items: [UInt32] = []
+        var kept: [Float] = []
+        for row in rows {
+            for position in row * width..<(row + 1) * width where neighbors[position] != Self.padding {
+                items.append(neighbors[position])
+                kept.append(weights[position])
+            }
+            offsets.append(Int64(items.count))
+        }
+        return RaggedNeighborhoods(offsets: offsets, items: items, weights: kept)
+    }
+
+    /// The rows of shard `index` (from 0) of `count`: sizes differ by at most one.
+    public static func shard(_ index: Int, of count: Int, itemCount: Int) -> Range<Int> {
+        precondition(count > 0 && (0..<count).contains(index), "shard \(index) of \(count)")
+        func start(_ shard: Int) -> Int { Int((Int64(itemCount) * Int64(shard)) / Int64(count)) }
+        return start(index)..<start(index + 1)
+    }
+
+    /// Draws and writes the neighborhoods of a range of items, in parts, so that memory does not grow with the range.
+    ///
+    /// Finished parts are kept in `PATH.parts` until the artifact is in place. A run that was killed goes on after the last finished part when
+    /// it is repeated with the same graph size, settings and range; parts of other settings are removed. The result is the same bits either way.
+    ///
+    /// - Parameters:
+    ///   - partRows: rows per part: 12 bytes x T x partRows of memory.
+    ///   - progress: called with the rows done so far.
+    /// - Returns: the rows that earlier runs had finished.
+    /// - Throws: ``DataError`` when files cannot be written.
+    @discardableResult
+    public static func write(
+        _ sampler: NeighborhoodSampler, items: Range<Int>, to path: String, threads: Int, partRows: Int = 1 << 16,
+        progress: (Int) -> Void = { _ in }
+    ) throws -> Int {
+        precondition(items.lowerBound >= 0 && items.upperBound <= sampler.graph.itemCount, "items \(items) of \(sampler.graph.itemCount)")
+        // Claims the path first: where it cannot be replaced, nothing should be computed.
+        var writer = try ArtifactWriter(kind: kind, at: path)
+        let parts = FileSystem.withoutTrailingSlashes(path) + ".parts"
+        let metadata = metadata(sampler, items: items)
+        try prepare(parts, settings: JSONValue.object(metadata).serialized() + "\n")
+        let width = sampler.configuration.neighbors
+        var resumed = 0
+        var start = items.lowerBound
+        while start < items.upperBound {
+            let end = min(start + partRows, items.upperBound)
+            let names = ["\(parts)/\(start).weights.npy", "\(parts)/\(start).neighbors.npy"]
+            if names.allSatisfy({ FileSystem.kind(of: $0)?.kind == .file }), try shape(of: names) == [end - start, width] {
+                resumed += end - start
+            } else {
+                let drawn = try sampler.neighborhoods(of: (start..<end).map { ItemID($0) }, threads: threads)
+                var neighbors = [UInt32](repeating: padding, count: (end - start) * width)
+                var weights = [Float](repeating: 0, count: (end - start) * width)
+                for row in 0..<drawn.count {
+                    for (column, position) in drawn.range(of: row).enumerated() {
+                        neighbors[row * width + column] = drawn.items[position]
+                        weights[row * width + column] = drawn.weights[position]
+                    }
+                }
+                try writePart(weights, shape: [end - start, width], to: names[0])
+                try writePart(neighbors, shape: [end - start, width], to: names[1])
+            }
+            progress(end - items.lowerBound)
+            start = end
+        }
+        try join(UInt32.self, "neighbors", parts: parts, items: items, partRows: partRows, width: width, writer: &writer)
+        try join(Float.self, "weights", parts: parts, items: items, partRows: partRows, width: width, writer: &writer)
+        try writer.commit(metadata: metadata)
+        try FileSystem.remove(parts)
+        return resumed
+    }
+
+    private static func metadata(_ sampler: NeighborhoodSampler, items: Range<Int>) -> [String: JSONValue] {
+        let walks = sampler.configuration
+        return [
+            "first_item": JSONValue(items.lowerBound), "items": JSONValue(items.count), "dataset_items": JSONValue(sampler.graph.itemCount),
+            "dataset_edges": JSONValue(sampler.graph.edgeCount), "neighbors": JSONValue(walks.neighbors), "walks": JSONValue(walks.walks),
+            "walk_length": JSONValue(walks.walkLength), "restart": JSONValue(walks.restart), "weighted": JSONValue(walks.weighted),
+            "not_before": walks.notBefore.map { .integer($0) } ?? .null, "before": walks.before.map { .integer($0) } ?? .null,
+            "seed": JSONValue(String(sampler.seed)),
+        ]
+    }
+
+    /// Makes the folder of parts, or keeps it where its parts were made with these settings.
+    private static func prepare(_ parts: String, settings: String) throws {
+        let file = parts + "/settings.json"
+        if FileSystem.kind(of: file)?.kind == .file, try FileSystem.contents(of: file) == Array(settings.utf8) { return }
+        if FileSystem.isDirectory(parts) {
+            // Only ever a folder that this function made: anything else at the path is somebody's own.
+            guard FileSystem.kind(of: file)?.kind == .file else {
+                throw DataError("expected a folder of unfinished neighborhoods, found other files", file: parts)
+            }
+            try FileSystem.remove(parts)
+        }
+        try FileSystem.makeDirectories(parts)
+        let output = try OutputFile(file)
+        try output.write(Array(settings.utf8))
+        try output.close()
+    }
+
+    /// The shape that all of these arrays have, or nil.
+    private static func shape(of names: [String]) throws -> [Int]? {
+        let shapes = Set(try names.map { try Npy.header(of: $0).shape })
+        return shapes.count == 1 ? shapes.first : nil
+    }
+
+    private static func writePart<Element: StoredElement>(_ values: [Element], shape: [Int], to path: String) throws {
+        var writer = try NpyWriter<Element>(path + ".unfinished")
+        try writer.append(values)
+        try writer.finish(shape: shape)
+        try FileSystem.rename(path + ".unfinished", to: path)
+    }
+
+    private static func join<Element: StoredElement>(
+        _ type: Element.Type, _ name: String, parts: String, items: Range<Int>, partRows: Int, width: Int, writer: inout ArtifactWriter
+    ) throws {
+        var joined = try NpyWriter<Element>(try writer.newPath(for: name + ".npy"))
+        for start in stride(from: items.lowerBound, to: items.upperBound, by: partRows) {
+            try joined.append(try Npy.open("\(parts)/\(start).\(name).npy", as: type).array)
+        }
+        try joined.finish(shape: [items.count, width])
+        try writer.addFile(named: name + ".npy")
+    }
+}

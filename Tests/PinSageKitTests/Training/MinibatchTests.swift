@@ -1,0 +1,86 @@
+import PinSageTestSupport
+import Testing
+
+@testable import PinSageKit
+
+@Suite struct MinibatchTests {
+    static func trainer(
+        threads: Int, layers: Int = 2, seed: UInt64 = 4, epochs: Int = 3, hardNegatives: Int = 2, learningRate: Float = 1e-3
+    ) throws -> Trainer {
+        let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
+        let features = FeatureMatrix(values: TinyGraphs.matrix(rows: 300, columns: 8, seed: 3), degree: (column: 7, scale: 0.2))
+        var configuration = TrainingConfiguration()
+        configuration.epochs = epochs
+        configuration.learningRate = learningRate
+        configuration.batchSize = 64
+        configuration.negatives = 20
+        configuration.hardNegatives = hardNegatives
+        configuration.hardNegativeRanks = 20...80
+        configuration.seed = seed
+        return try Trainer(
+            graph: graph, features: features, model: PinSageConfiguration(inputWidth: 8, layers: layers, dimension: 8),
+            walks: WalkConfiguration(walks: 30, walkLength: 2, neighbors: 6), neighborsPerLayer: Array(repeating: 5, count: layers),
+            configuration: configuration, kernels: try Kernels(threads: threads))
+    }
+
+    @Test(arguments: [1, 2, 7]) func areEqualOnAnyThreadCount(_ threads: Int) throws {
+        let one = try Self.trainer(threads: 1).makeSource()
+        let other = try Self.trainer(threads: threads).makeSource()
+        for step in [0, one.stepsPerEpoch - 1, 2 * one.stepsPerEpoch] {
+            let expected = try one.minibatch(step: step), found = try other.minibatch(step: step)
+            #expect(found.pairs == expected.pairs)
+            #expect(found.input.graph.inputItems == expected.input.graph.inputItems)
+            #expect(found.input.neighbors == expected.input.neighbors)
+            #expect(found.input.own == expected.input.own)
+            #expect(found.layout.negatives == expected.layout.negatives)
+            #expect(found.layout.hard == expected.layout.hard)
+            for (layer, other) in zip(found.input.graph.layers, expected.input.graph.layers) {
+                #expect(layer.neighbors == other.neighbors && layer.selfRows == other.selfRows)
+            }
+        }
+    }
+
+    @Test func computeEachItemOncePerLayer() throws {
+        let minibatch = try Self.trainer(threads: 2).makeSource().minibatch(step: 1)
+        let graph = minibatch.input.graph
+        #expect(Set(graph.inputItems).count == graph.inputItems.count)
+        // Above the input, plain items come once; only roots with hidden edges repeat an item.
+        let rowsBelow = graph.layers[1].neighbors.targets.map { Int($0) } + graph.layers[1].selfRows.map { Int($0) }
+        let all = Set(0..<graph.layers[0].selfRows.count)
+        #expect(Set(rowsBelow) == all)
+    }
+
+    @Test func followTheCurriculum() throws {
+        let source = try Self.trainer(threads: 2).makeSource()
+        for epoch in 0..<3 {
+            let minibatch = try source.minibatch(step: epoch * source.stepsPerEpoch)
+            #expect(minibatch.hardNegativesPerPair == epoch)
+            #expect(minibatch.layout.hard.count <= epoch * minibatch.pairs.count)
+            #expect((epoch == 0) == minibatch.layout.hard.isEmpty)
+        }
+    }
+
+    @Test func neverTakeAPositiveOfTheQueryAsNegative() throws {
+        let trainer = try Self.trainer(threads: 2)
+        let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
+        let source = try trainer.makeSource()
+        let minibatch = try source.minibatch(step: 2 * source.stepsPerEpoch)
+        let roots = minibatch.input.graph
+        // Rows of the layout are roots; the item of a root is its own input row of the lowest layer.
+        func item(_ row: Int64) -> ItemID { ItemID(row: roots.inputItems[Int(roots.selfInputRows[Int(row)])]) }
+        let excluded = Set(minibatch.layout.excluded.map { [$0.pair, $0.negative] })
+        var counted = 0
+        for (index, pair) in minibatch.pairs.enumerated() {
+            for (column, row) in minibatch.layout.negatives.enumerated() {
+                let negative = item(row)
+                let isPositive = negative == pair.query || negative == pair.positive || graph.shareCollection(pair.query, negative)
+                #expect(excluded.contains([Int32(index), Int32(column)]) == isPositive)
+                if !isPositive { counted += 1 }
+            }
+            for slot in minibatch.layout.hardOffsets[index]..<minibatch.layout.hardOffsets[index + 1] {
+                #expect(!graph.shareCollection(pair.query, item(Int64(minibatch.layout.hard[Int(slot)]))))
+            }
+        }
+        #expect(counted > 0)
+    }
+}

@@ -90,7 +90,8 @@ extension Report {
     private func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
     private func number(_ value: Double) -> String { String(format: value < 10 ? "%.2f" : "%.1f", value) }
     private func time(_ seconds: Double) -> String {
-        seconds < 1e-3 ? String(format: "%.1f us", seconds * 1e6) : seconds < 1 ? String(format: "%.2f ms", seconds * 1e3) : String(format: "%.3f s", seconds)
+        seconds < 1e-3
+            ? String(format: "%.1f us", seconds * 1e6) : seconds < 1 ? String(format: "%.2f ms", seconds * 1e3) : String(format: "%.3f s", seconds)
     }
 
     /// The outcome of comparing this run with an older one.

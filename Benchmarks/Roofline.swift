@@ -43,7 +43,9 @@ extension Report {
         func text(_ x: Double, _ y: Double, _ content: String, _ extra: String = "") -> String {
             "<text x=\"\(Int(x))\" y=\"\(Int(y))\" font-size=\"11\" \(extra)>\(escaped(content))</text>"
         }
-        var parts = ["<svg viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=\"img\" aria-label=\"roofline plot\" xmlns=\"http://www.w3.org/2000/svg\">"]
+        var parts = [
+            "<svg viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=\"img\" aria-label=\"roofline plot\" xmlns=\"http://www.w3.org/2000/svg\">"
+        ]
         for power in Int(low)...Int(high) {
             let at = x(pow(10, Double(power)))
             parts.append("<line x1=\"\(at)\" y1=\"\(margin)\" x2=\"\(at)\" y2=\"\(height - margin)\" stroke=\"#eee\"/>")
@@ -69,7 +71,8 @@ extension Report {
         for point in points {
             let at = (x(Double(point.flops) / Double(point.bytes)), y(max(point.gflops, pow(10, bottom))))
             let title = "\(point.case) \(point.isa): \(String(format: "%.1f", point.gflops)) GFLOP/s, \(String(format: "%.1f", point.gbps)) GB/s"
-            parts.append("<circle cx=\"\(at.0)\" cy=\"\(at.1)\" r=\"4\" fill=\"\(colors[point.isa] ?? "#d62728")\"><title>\(escaped(title))</title></circle>")
+            parts.append(
+                "<circle cx=\"\(at.0)\" cy=\"\(at.1)\" r=\"4\" fill=\"\(colors[point.isa] ?? "#d62728")\"><title>\(escaped(title))</title></circle>")
             if point.isa == machine.instructionSet { parts.append(text(at.0 + 6, at.1 + 3, point.case)) }
         }
         parts.append("</svg>")

@@ -43,7 +43,8 @@ struct DemoCommand: ParsableCommand {
         for note in archive.notes { Terminal.error("note: \(note)") }
         let imported = try archive.writeDataset(to: path("debian.dataset"))
         steps.end(
-            "\(Terminal.count(imported.items)) packages in \(Terminal.count(imported.collections)) collections, \(Terminal.count(imported.edges)) memberships")
+            "\(Terminal.count(imported.items)) packages in \(Terminal.count(imported.collections)) collections, \(Terminal.count(imported.edges)) memberships"
+        )
 
         steps.begin("Holding out", "one member of each collection of 5 or more, twice")
         let split = try DatasetSplit.write(
@@ -94,7 +95,8 @@ struct DemoCommand: ParsableCommand {
         let places = [executable, Bundle.main.bundleURL].compactMap { $0?.appendingPathComponent(name).path }
         guard let found = places.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
             throw DataError(
-                "expected the demo's snapshot beside the program, found none; 'demo --live' uses this machine's own package lists", file: places.first)
+                "expected the demo's snapshot beside the program, found none; 'demo --live' uses this machine's own package lists", file: places.first
+            )
         }
         return found
     }
@@ -137,7 +139,8 @@ struct DemoCommand: ParsableCommand {
             }
             methods.append(.init(name: kind.rawValue, note: kind.summary, parameter: chosen.effectiveParameter, ranks: ranks))
         }
-        return try EvaluationResult(task: test, methods: methods, cutoffs: [1, 10, 50, 500], bootstrap: Bootstrap(seed: seed), threads: kernels.threads)
+        return try EvaluationResult(
+            task: test, methods: methods, cutoffs: [1, 10, 50, 500], bootstrap: Bootstrap(seed: seed), threads: kernels.threads)
     }
 
     private func neighborLists(_ index: ExactIndex, catalog: SQLiteCatalog?) throws -> [ReportPage.NeighborList] {

@@ -38,7 +38,8 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Questions and answers with given candidates.", valueName: "file"))
     var candidates: String?
 
-    @Option(help: ArgumentHelp("The training dataset: its collections' members are no candidates, and baselines see nothing else.", valueName: "train"))
+    @Option(
+        help: ArgumentHelp("The training dataset: its collections' members are no candidates, and baselines see nothing else.", valueName: "train"))
     var dataset: String?
 
     @Option(help: ArgumentHelp("Only these items are candidates: a file with one id on each line.", valueName: "ids.txt"))
@@ -79,10 +80,13 @@ struct EvaluateCommand: ParsableCommand {
             if baseline != nil { throw ValidationError("--baseline needs --dataset, the training dataset") }
             if collections != nil { throw ValidationError("--collections needs --dataset: a query is a collection's members there") }
         }
-        if validationPairs != nil, validationCollections != nil { throw ValidationError("Give one of --validation-pairs and --validation-collections") }
+        if validationPairs != nil, validationCollections != nil {
+            throw ValidationError("Give one of --validation-pairs and --validation-collections")
+        }
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
         guard QueryPooling(rawValue: queryPooling) != nil else {
-            throw ValidationError("--query-pooling is one of \(QueryPooling.allCases.map(\.rawValue).joined(separator: ", ")), found '\(queryPooling)'")
+            throw ValidationError(
+                "--query-pooling is one of \(QueryPooling.allCases.map(\.rawValue).joined(separator: ", ")), found '\(queryPooling)'")
         }
         _ = try parsedCutoffs()
         do { _ = try parsedBaselines() } catch let error as DataError { throw ValidationError(error.message) }
@@ -189,7 +193,9 @@ struct EvaluateCommand: ParsableCommand {
     private func report(_ dropped: EvaluationTask.Dropped) {
         if dropped.unknownAnswers > 0 { Terminal.error("\(Terminal.count(dropped.unknownAnswers)) answers are no items and count as not found") }
         if dropped.unknownCollections > 0 {
-            Terminal.error("\(Terminal.count(dropped.unknownCollections)) collections are not in the dataset: nothing is known to ask with, and all candidates tie")
+            Terminal.error(
+                "\(Terminal.count(dropped.unknownCollections)) collections are not in the dataset: nothing is known to ask with, and all candidates tie"
+            )
         }
         guard dropped.answers > 0 else { return }
         var parts: [String] = []
@@ -217,7 +223,8 @@ struct EvaluateCommand: ParsableCommand {
             Terminal.result(result.json(hasModel: hasModel))
         } else {
             let candidates = Terminal.count(Int(result.task.meanCandidateCount.rounded()))
-            Terminal.result("\(Terminal.count(result.task.queries.count)) queries, \(candidates) candidates each on average; 95 % intervals below each figure\n")
+            Terminal.result(
+                "\(Terminal.count(result.task.queries.count)) queries, \(candidates) candidates each on average; 95 % intervals below each figure\n")
             Terminal.result(result.table(hasModel: hasModel))
         }
     }

@@ -22,7 +22,9 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The items, in the order of the rows of features.", valueName: "file"))
     var items: String?
 
-    @Option(help: ArgumentHelp("Dense features (npy: f2, f4 or f8), rows in the order of --items or of IDS.txt. May be repeated.", valueName: "name=file.npy[:ids.txt]"))
+    @Option(
+        help: ArgumentHelp(
+            "Dense features (npy: f2, f4 or f8), rows in the order of --items or of IDS.txt. May be repeated.", valueName: "name=file.npy[:ids.txt]"))
     var features: [String] = []
 
     @Option(help: "tsv, csv, jsonl, adjacency or apt; by default what the file's name says, otherwise tsv.")
@@ -116,7 +118,8 @@ struct ImportCommand: ParsableCommand {
         if report.itemsWithoutEdges > 0 { rows.append(("items without edges", Terminal.count(report.itemsWithoutEdges))) }
         rows.append(("times", report.hasTimes ? "yes" : "no"))
         if report.seconds > 0 {
-            rows.append(("took", "\((report.seconds * 100).rounded() / 100) s, \(Terminal.count(Int(Double(report.edgesRead) / report.seconds))) edges/s"))
+            rows.append(
+                ("took", "\((report.seconds * 100).rounded() / 100) s, \(Terminal.count(Int(Double(report.edgesRead) / report.seconds))) edges/s"))
         }
         Terminal.result(Terminal.table(rows))
     }

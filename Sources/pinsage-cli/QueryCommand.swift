@@ -30,7 +30,9 @@ struct QueryCommand: ParsableCommand {
     @Option(name: .customShort("k"), help: ArgumentHelp("The number of answers.", valueName: "k"))
     var k = 10
 
-    @Option(help: ArgumentHelp("How several items become queries: \(QueryPooling.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "pooling"))
+    @Option(
+        help: ArgumentHelp(
+            "How several items become queries: \(QueryPooling.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "pooling"))
     var queryPooling = QueryPooling.mean
 
     @Option(help: ArgumentHelp("The dataset, for titles.", valueName: "dataset"))
@@ -66,11 +68,12 @@ struct QueryCommand: ParsableCommand {
         }
         if outputOptions.json {
             Terminal.result([
-                "results": .array(rows.map { row in
-                    var object: [String: JSONValue] = ["item": .string(row.id), "score": JSONValue(Double(row.score))]
-                    if let title = row.title { object["title"] = .string(title) }
-                    return .object(object)
-                })
+                "results": .array(
+                    rows.map { row in
+                        var object: [String: JSONValue] = ["item": .string(row.id), "score": JSONValue(Double(row.score))]
+                        if let title = row.title { object["title"] = .string(title) }
+                        return .object(object)
+                    })
             ])
             return
         }
@@ -113,4 +116,3 @@ struct QueryCommand: ParsableCommand {
             .prefix(k).map { $0 }
     }
 }
-

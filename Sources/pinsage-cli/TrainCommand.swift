@@ -119,7 +119,8 @@ struct TrainCommand: ParsableCommand {
         let state: TrainingState
         do {
             (_, state) = try run.run(
-                output: output, resumes: resume, validation: validation, initialModel: try initialModel.map { try PinSageModel.open($0) }, hooks: hooks)
+                output: output, resumes: resume, validation: validation, initialModel: try initialModel.map { try PinSageModel.open($0) },
+                hooks: hooks)
         } catch {
             progress.end()
             throw error
@@ -128,7 +129,8 @@ struct TrainCommand: ParsableCommand {
         if outputOptions.json {
             Terminal.result([
                 "model": .string(output), "steps": JSONValue(state.step), "seconds": JSONValue(progress.finish?.seconds ?? 0),
-                "best_validation": state.bestValidation.map { JSONValue($0) } ?? .null, "interrupted": JSONValue(progress.finish?.interrupted ?? false),
+                "best_validation": state.bestValidation.map { JSONValue($0) } ?? .null,
+                "interrupted": JSONValue(progress.finish?.interrupted ?? false),
             ])
         } else {
             Terminal.result(progress.summary(model: output))
@@ -173,4 +175,3 @@ struct TrainCommand: ParsableCommand {
         }
     }
 }
-

@@ -5,7 +5,8 @@ import Testing
 @Suite struct DenseTests {
     @Test(arguments: Setting.all) func forwardIsTheConcatenatedProduct(_ setting: Setting) {
         var context = setting.context(), random = Generator(10)
-        for (B, D1, D2, E) in [(0, 3, 2, 4), (1, 1, 0, 1), (5, 3, 2, 7), (17, 33, 16, 31), (9, 0, 5, 8), (3, 0, 0, 4), (4, 8, 8, 0), (67, 16, 7, 65)] {
+        for (B, D1, D2, E) in [(0, 3, 2, 4), (1, 1, 0, 1), (5, 3, 2, 7), (17, 33, 16, 31), (9, 0, 5, 8), (3, 0, 0, 4), (4, 8, 8, 0), (67, 16, 7, 65)]
+        {
             for relu in [false, true] {
                 for withBias in [false, true] {
                     let x1 = random.extremes(B * D1), x2 = random.floats(B * D2), weight = random.floats(E * (D1 + D2))
@@ -71,7 +72,8 @@ import Testing
                             &context, x1, Int64(D1), x2, Int64(D2), weight, y, Int64(B), Int64(D1), Int64(D2), Int64(E),
                             relu ? PS_ACTIVATION_RELU : PS_ACTIVATION_NONE, flag, flag, &dy, &dweight, &dbias, &dx1, Int64(D1), &dx2,
                             Int64(D2)) == PS_OK)
-                    let expected = Reference.denseBackward(x1, x2, weight: weight, y: y, dy: gradient, rows: B, d1: D1, d2: D2, outputs: E, relu: relu)
+                    let expected = Reference.denseBackward(
+                        x1, x2, weight: weight, y: y, dy: gradient, rows: B, d1: D1, d2: D2, outputs: E, relu: relu)
                     let scale = Reference.denseBackward(
                         magnitudes(x1), magnitudes(x2), weight: magnitudes(weight), y: y, dy: magnitudes(gradient), rows: B, d1: D1, d2: D2,
                         outputs: E, relu: relu)

@@ -44,14 +44,17 @@ import Testing
             expectClose(actual.hard, expected.gradients.hard, units: units)
             var serial = original, serialLosses = losses
             #expect(kernel(&one, &serial, &serialLosses) == PS_OK)
-            #expect(bits(losses + actual.positive + actual.shared + actual.hard) == bits(serialLosses + serial.positive + serial.shared + serial.hard))
+            #expect(
+                bits(losses + actual.positive + actual.shared + actual.hard) == bits(serialLosses + serial.positive + serial.shared + serial.hard))
         }
     }
 
     @Test(arguments: Setting.all) func maxMargin(_ setting: Setting) {
         check(40, units: 100, setting) { context, c, losses in
             ps_loss_max_margin_f32(context, Int64(c.P), Int64(c.M), 0.25, 0.5, 2, &c.positive, &c.shared, c.offsets, &c.hard, &losses)
-        } reference: { Reference.maxMargin($0.reference, margin: 0.25, weightShared: 0.5, weightHard: 2) }
+        } reference: {
+            Reference.maxMargin($0.reference, margin: 0.25, weightShared: 0.5, weightHard: 2)
+        }
     }
 
     @Test(arguments: Setting.all) func sampledSoftmax(_ setting: Setting) {
@@ -74,7 +77,9 @@ import Testing
     @Test(arguments: Setting.all) func crossEntropy(_ setting: Setting) {
         check(42, units: 100, setting) { context, c, losses in
             ps_loss_cross_entropy_f32(context, Int64(c.P), Int64(c.M), 0.5, 0.3, &c.positive, &c.shared, c.offsets, &c.hard, &losses)
-        } reference: { Reference.crossEntropy($0.reference, temperature: 0.5, weight: Double(Float(0.3))) }
+        } reference: {
+            Reference.crossEntropy($0.reference, temperature: 0.5, weight: Double(Float(0.3)))
+        }
     }
 
     @Test func cornersExclusionsAndExtremes() {

@@ -6,7 +6,9 @@ import Testing
     /// Small whole numbers: every dot product is exact in f32, so ids and scores must equal the twin's, ties and all.
     static func wholeNumbers(_ count: Int, _ random: inout Generator) -> [Float] { (0..<count).map { _ in Float(random.below(7) - 3) } }
 
-    private func topK(_ context: inout ps_context, _ queries: [Float], _ rows: [Float], N: Int, E: Int, Q: Int, k: Int) -> (ids: [Int64], scores: [Float]) {
+    private func topK(_ context: inout ps_context, _ queries: [Float], _ rows: [Float], N: Int, E: Int, Q: Int, k: Int) -> (
+        ids: [Int64], scores: [Float]
+    ) {
         var bytes: Int64 = -1
         #expect(ps_knn_topk_workspace_bytes(&context, Int64(N), Int64(E), Int64(Q), Int64(k), &bytes) == PS_OK)
         var workspace = [UInt64](repeating: 0xdead, count: Int(bytes) / 8 + 1)

@@ -145,7 +145,9 @@ import Testing
         var c = Setting(isa: PS_ISA_SCALAR, threads: 1).context()
         let h = [Float](repeating: 1, count: 12), out = [Float](repeating: untouched, count: 12)
         let offsets: [Int64] = [0, 1, 2], targets: [Int32] = [0, 3]
-        func forward(_ h: [Float]?, _ offsets: [Int64]?, _ targets: [Int32]?, N: Int64 = 4, H: Int64 = 3, B: Int64 = 2, _ out: inout [Float]) -> ps_status {
+        func forward(_ h: [Float]?, _ offsets: [Int64]?, _ targets: [Int32]?, N: Int64 = 4, H: Int64 = 3, B: Int64 = 2, _ out: inout [Float])
+            -> ps_status
+        {
             withPointers(h, offsets, targets) { ps_pool_weighted_forward_f32(&c, $0, $1, $2, [1, 1], N, H, B, &out) }
         }
         expectRefusal(PS_NEGATIVE_SIZE, out) { forward(h, offsets, targets, N: -1, &$0) }

@@ -18,8 +18,10 @@ func pinsage(_ arguments: String..., input: String? = nil) throws -> ProgramResu
     }
 
     @Test func badUsageExits64() throws {
-        for arguments in [["import"], ["nonsense"], ["split", "d", "--output", "o"], ["info"], ["import", "--edges", "e", "--output", "o", "--format", "xml"],
-            ["split", "d", "--output", "o", "--leave-last", "1", "--leave-random", "1"], ["split", "d", "--output", "o", "--before", "soon"]] {
+        for arguments in [
+            ["import"], ["nonsense"], ["split", "d", "--output", "o"], ["info"], ["import", "--edges", "e", "--output", "o", "--format", "xml"],
+            ["split", "d", "--output", "o", "--leave-last", "1", "--leave-random", "1"], ["split", "d", "--output", "o", "--before", "soon"],
+        ] {
             let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
             let result = try #require(try run(folder + "/pinsage-cli", arguments))
             #expect(result.status == 64, "\(arguments): \(result.errors)")

@@ -62,7 +62,8 @@ import Testing
 
     @Test func parametersAreChosenOnValidation() throws {
         let result = try evaluate(
-            "--pairs", folder["p.tsv"], "--dataset", folder["train"], "--baseline", "pooled,rp3beta=0.5", "--validation-pairs", folder["p.tsv"], "--json")
+            "--pairs", folder["p.tsv"], "--dataset", folder["train"], "--baseline", "pooled,rp3beta=0.5", "--validation-pairs", folder["p.tsv"],
+            "--json")
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.errors.contains("pooled: ") && !result.errors.contains("rp3beta=0.5: "))
         #expect(try JSONValue(parsing: result.output.utf8)["baselines"]?["pooled"]?["parameter"]?.double != nil)
@@ -89,13 +90,16 @@ import Testing
         #expect(unknown.status == 65 && unknown.errors.contains("x.tsv:2:") && unknown.errors.contains("closest"), "\(unknown.errors)")
         #expect(try evaluate("--embeddings", folder["train"], "--pairs", folder["p.tsv"]).status == 65)
         #expect(try evaluate("--embeddings", folder["e"], "--pairs", folder["none.tsv"]).status == 65)
-        let last = try evaluate("--embeddings", folder["e"], "--collections", folder["c.tsv"], "--dataset", folder["train"], "--query-pooling", "last")
+        let last = try evaluate(
+            "--embeddings", folder["e"], "--collections", folder["c.tsv"], "--dataset", folder["train"], "--query-pooling", "last")
         #expect(last.status == 65 && last.errors.contains("times"), "\(last.errors)")
     }
 
     @Test func helpStatesTheFormulas() throws {
         let help = try evaluate("--help")
         #expect(help.status == 0)
-        for part in ["0.5 x", "ndcg@K", "1 / ceil(rank / 100)", "bootstrap", "pooled-query", "--among"] { #expect(help.output.contains(part), "\(part)") }
+        for part in ["0.5 x", "ndcg@K", "1 / ceil(rank / 100)", "bootstrap", "pooled-query", "--among"] {
+            #expect(help.output.contains(part), "\(part)")
+        }
     }
 }

@@ -95,7 +95,8 @@ import Testing
 
     @Test func searchTakesAnyText() throws {
         let catalog = try write(Self.hostile.map { ($0, ItemDescription(title: $0)) })
-        let inputs = Self.hostile + ["", " ", "\"", "*", "a*", "NEAR(a b)", "title:x", "AND", "OR NOT", "-", "^x", "(", "{a}", "\u{0}", "a\u{0}b", "+", "''"]
+        let inputs =
+            Self.hostile + ["", " ", "\"", "*", "a*", "NEAR(a b)", "title:x", "AND", "OR NOT", "-", "^x", "(", "{a}", "\u{0}", "a\u{0}b", "+", "''"]
         for text in inputs {
             let found = try catalog.search(text, limit: 5)
             #expect(found.count <= 5 && Set(found).count == found.count)
@@ -150,7 +151,9 @@ import Testing
         for step in 0..<80 {
             var damaged = bytes
             var state = UInt64(step + 1) &* 0x9E37_79B9_7F4A_7C15
-            if step % 4 == 0 { damaged.removeLast(Int(state % UInt64(bytes.count))) } else {
+            if step % 4 == 0 {
+                damaged.removeLast(Int(state % UInt64(bytes.count)))
+            } else {
                 for _ in 0..<40 {
                     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                     damaged[Int((state >> 16) % UInt64(bytes.count))] = UInt8(state >> 56)
@@ -174,7 +177,9 @@ import Testing
         let catalog = try write((0..<200).map { ("i\($0)", ItemDescription(title: "title \($0)")) })
         try await withThrowingTaskGroup(of: Bool.self) { group in
             for task in 0..<16 {
-                group.addTask { try catalog.description(of: ItemID(task)).title == "title \(task)" && catalog.search("i\(task)").first == ItemID(task) }
+                group.addTask {
+                    try catalog.description(of: ItemID(task)).title == "title \(task)" && catalog.search("i\(task)").first == ItemID(task)
+                }
             }
             for try await isRight in group { #expect(isRight) }
         }

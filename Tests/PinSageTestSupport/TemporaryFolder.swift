@@ -44,7 +44,8 @@ public struct ProgramResult: Sendable {
 ///
 /// - Returns: `nil` when there is no such program.
 public func run(_ program: String, _ arguments: [String], input: String? = nil, in directory: String? = nil) throws -> ProgramResult? {
-    let folders = program.contains("/") ? [""] : (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").map { $0 + "/" }
+    let folders =
+        program.contains("/") ? [""] : (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").map { $0 + "/" }
     guard let path = folders.map({ $0 + program }).first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else { return nil }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)

@@ -52,13 +52,15 @@ public struct AptArchive: Sendable {
     public static func thisMachine(command: String = "apt-cache") throws -> AptArchive {
         let bytes = try output(of: command, arguments: ["dumpavail"])
         guard !bytes.isEmpty else {
-            throw AptError(description: "apt has no package lists on this machine: run 'apt-get update' first, or import a saved list with --edges FILE")
+            throw AptError(
+                description: "apt has no package lists on this machine: run 'apt-get update' first, or import a saved list with --edges FILE")
         }
         return try AptArchive(parsing: bytes, file: "\(command) dumpavail")
     }
 
     private static func output(of command: String, arguments: [String]) throws -> [UInt8] {
-        let folders = command.contains("/") ? [""] : (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").map { $0 + "/" }
+        let folders =
+            command.contains("/") ? [""] : (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").map { $0 + "/" }
         guard let path = folders.map({ $0 + command }).first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
             throw AptError(
                 description: "expected apt on this machine, found no '\(command)': --format apt needs Debian, Ubuntu or a relative, "

@@ -18,7 +18,8 @@ extension FeatureTransform {
             object["attributes"] = [
                 "categorical": .array(attributes.categorical.map { .string($0) }), "buckets": JSONValue(attributes.buckets),
                 "seed": .string(String(attributes.seed)),
-                "numeric": .array(attributes.numeric.map { ["name": .string($0.name), "mean": .number($0.mean), "deviation": .number($0.deviation)] }),
+                "numeric": .array(
+                    attributes.numeric.map { ["name": .string($0.name), "mean": .number($0.mean), "deviation": .number($0.deviation)] }),
             ]
         }
         var tensors: [(name: String, tensor: Safetensors.Tensor)] = []

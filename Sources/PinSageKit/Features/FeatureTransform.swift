@@ -41,7 +41,9 @@ public struct FeatureTransform: Sendable {
     }
 
     /// Columns of a row.
-    public var width: Int { dense.reduce(0) { $0 + $1.columns } + (text?.dimension ?? 0) + (attributes?.dimension ?? 0) + (largestLogDegree == nil ? 0 : 1) }
+    public var width: Int {
+        dense.reduce(0) { $0 + $1.columns } + (text?.dimension ?? 0) + (attributes?.dimension ?? 0) + (largestLogDegree == nil ? 0 : 1)
+    }
     /// Whether titles and texts are features, so that free text can be a query.
     public var usesText: Bool { text != nil }
     /// Whether rows say anything of an item itself, beyond its degree. Where they do not, a model needs learned id features.
@@ -146,7 +148,9 @@ public struct FeatureTransform: Sendable {
         let count = dataset.graph.itemCount
         var values = [Float](repeating: 0, count: count * width)
         let tables = try dense.map { block in
-            guard let table = dataset.features(named: block.name) else { throw DataError("expected dense features '\(block.name)'", file: dataset.path) }
+            guard let table = dataset.features(named: block.name) else {
+                throw DataError("expected dense features '\(block.name)'", file: dataset.path)
+            }
             return table
         }
         for start in stride(from: 0, to: count, by: 4096) {
@@ -163,7 +167,9 @@ public struct FeatureTransform: Sendable {
             }
         }
         guard needsCatalog else { return Matrix(rows: count, columns: width, values: values) }
-        guard let catalog else { throw DataError("the features are made of texts or attributes; the dataset has no catalog of them", file: dataset.path) }
+        guard let catalog else {
+            throw DataError("the features are made of texts or attributes; the dataset has no catalog of them", file: dataset.path)
+        }
         var items: [Int] = []
         var descriptions: [ItemDescription] = []
         var done = 0

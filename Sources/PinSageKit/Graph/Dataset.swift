@@ -26,7 +26,8 @@ public struct Dataset: Sendable {
         path: String?, graph: Graph, items: Identifiers, collections: Identifiers, features: [FeatureTable], metadata: [String: JSONValue]
     ) {
         precondition(graph.itemCount == items.count, "\(graph.itemCount) items in the graph, \(items.count) identifiers")
-        precondition(graph.collectionCount == collections.count, "\(graph.collectionCount) collections in the graph, \(collections.count) identifiers")
+        precondition(
+            graph.collectionCount == collections.count, "\(graph.collectionCount) collections in the graph, \(collections.count) identifiers")
         precondition(features.allSatisfy { $0.rows == items.count }, "feature tables with other than \(items.count) rows")
         self.path = path
         self.graph = graph

@@ -44,7 +44,9 @@ public struct DatasetAssembler {
     public mutating func addItem(identifier: String, description: ItemDescription = ItemDescription()) throws -> ItemID {
         guard !identifier.isEmpty else { throw DataError("expected an item identifier, found an empty one") }
         let (row, isNew) = items.add(identifier)
-        if isNew { isDescribed.append(true) } else {
+        if isNew {
+            isDescribed.append(true)
+        } else {
             guard !isDescribed[row] else { throw DataError("expected each item once, found \"\(identifier)\" again") }
             isDescribed[row] = true
         }
@@ -97,7 +99,9 @@ public struct DatasetAssembler {
         guard var writer else { preconditionFailure("a dataset in memory has no output, or finish was called before") }
         let dataset = try dataset()
         if let catalog {
-            for row in isDescribed.indices where !isDescribed[row] { try catalog.append(ItemID(row), identifier: dataset.items[row], ItemDescription()) }
+            for row in isDescribed.indices where !isDescribed[row] {
+                try catalog.append(ItemID(row), identifier: dataset.items[row], ItemDescription())
+            }
             try catalog.finish()
             try writer.addFile(named: Dataset.catalogFile)
         }

@@ -22,7 +22,9 @@ public enum GraphBuilder {
         precondition(times == nil || times?.count == items.count, "\(times?.count ?? 0) times for \(items.count) edges")
         for edge in items.indices {
             guard items[edge] < itemCount, collections[edge] < collectionCount else {
-                throw DataError("expected an item below \(itemCount) and a collection below \(collectionCount), found edge \(edge) from \(items[edge]) to \(collections[edge])")
+                throw DataError(
+                    "expected an item below \(itemCount) and a collection below \(collectionCount), found edge \(edge) from \(items[edge]) to \(collections[edge])"
+                )
             }
         }
         if let edge = weights?.firstIndex(where: { !($0 > 0 && $0.isFinite) }), let weight = weights?[edge] {
@@ -65,7 +67,7 @@ private struct EdgeRows {
     func offsets(of keys: StoredArray<UInt32>, rowCount: Int) -> StoredArray<Int64> {
         unsafe StoredArray(count: rowCount + 1) { offsets in
             unsafe keys.withUnsafeBufferPointer { keys in
-                for unsafe key in unsafe keys { unsafe offsets[Int(key) + 1] += 1 }
+                for unsafekey in unsafe keys { unsafe offsets[Int(key) + 1] += 1 }
             }
             for row in 0..<rowCount { unsafe offsets[row + 1] += offsets[row] }
         }
@@ -142,7 +144,9 @@ private struct EdgeRows {
             unsafe StoredArray<Int64>(count: distinct) { output in
                 for position in 0..<distinct {
                     // The unknown time is the lowest integer; as unsigned and shifted it becomes the highest.
-                    let earliest = range(position).lazy.map { times[$0] }.min { UInt64(bitPattern: $0 &- 1 &- Int64.min) < UInt64(bitPattern: $1 &- 1 &- Int64.min) }
+                    let earliest = range(position).lazy.map { times[$0] }.min {
+                        UInt64(bitPattern: $0 &- 1 &- Int64.min) < UInt64(bitPattern: $1 &- 1 &- Int64.min)
+                    }
                     unsafe output[position] = earliest ?? Graph.unknownTime
                 }
             }

@@ -12,6 +12,7 @@ extension PinSageModel {
         let matrix = try features.featureMatrix(for: dataset, catalog: catalog)
         let vectors = try EmbeddingPass(model: self, kernels: kernels).embeddings(graph: dataset.graph, features: matrix, progress: progress)
         return try Embeddings(
-            identifiers: dataset.items, vectors: StoredArray(vectors.values), dimension: vectors.columns, isNormalized: configuration.normalizesOutput)
+            identifiers: dataset.items, vectors: StoredArray(vectors.values), dimension: vectors.columns, isNormalized: configuration.normalizesOutput
+        )
     }
 }

@@ -26,7 +26,11 @@ final class Network {
         for (index, layer) in input.graph.layers.enumerated() {
             let below = index == 0 ? input.neighbors : layers[index - 1].output
             if index > 0 {
-                if layer.selfIsPrefix && layer.selfRows.count == below.rows { own = below } else { try kernels.gather(below, rows: layer.selfRows, into: &own) }
+                if layer.selfIsPrefix && layer.selfRows.count == below.rows {
+                    own = below
+                } else {
+                    try kernels.gather(below, rows: layer.selfRows, into: &own)
+                }
             }
             try layers[index].forward(
                 below: below, own: own, neighbors: layer.neighbors, parameters: parameters.convolve[index], kernels: kernels)

@@ -47,9 +47,11 @@ public struct TrainingRun {
         configuration.epochs = options.epochs ?? defaults.epochs
         let model = try self.model(transform, defaults: defaults, start: resumed?.model ?? initialModel)
         if let resumed, resumed.configuration != configuration || resumed.model.configuration != model.configuration {
-            throw ConfigurationError("--resume needs the settings that the checkpoint was made with; they are in \(output ?? "")/training/cursor.json")
+            throw ConfigurationError(
+                "--resume needs the settings that the checkpoint was made with; they are in \(output ?? "")/training/cursor.json")
         }
-        let idVectors = model.configuration.idWidth > 0 ? try initialModel?.idVectors ?? initialIDVectors(graph, width: model.configuration.idWidth) : nil
+        let idVectors =
+            model.configuration.idWidth > 0 ? try initialModel?.idVectors ?? initialIDVectors(graph, width: model.configuration.idWidth) : nil
         let trainer = try Trainer(
             graph: graph, features: matrix, model: model.configuration, walks: model.walks, neighborsPerLayer: model.neighborsPerLayer,
             configuration: configuration, idVectors: idVectors, kernels: kernels)

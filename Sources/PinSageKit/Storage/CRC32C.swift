@@ -28,9 +28,11 @@ public struct CRC32C: Hashable, Sendable {
             var position = 0
             while position &+ 8 <= bytes.count {
                 let word = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)) ^ UInt64(crc)
-                crc = unsafe table[0x700 &+ Int(word & 0xff)] ^ table[0x600 &+ Int((word >> 8) & 0xff)]
+                crc =
+                    unsafe table[0x700 &+ Int(word & 0xff)] ^ table[0x600 &+ Int((word >> 8) & 0xff)]
                     ^ table[0x500 &+ Int((word >> 16) & 0xff)] ^ table[0x400 &+ Int((word >> 24) & 0xff)]
-                crc ^= unsafe table[0x300 &+ Int((word >> 32) & 0xff)] ^ table[0x200 &+ Int((word >> 40) & 0xff)]
+                crc ^=
+                    unsafe table[0x300 &+ Int((word >> 32) & 0xff)] ^ table[0x200 &+ Int((word >> 40) & 0xff)]
                     ^ table[0x100 &+ Int((word >> 48) & 0xff)] ^ table[Int(word >> 56)]
                 position &+= 8
             }

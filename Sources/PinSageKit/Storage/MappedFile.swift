@@ -62,7 +62,8 @@
     ) throws -> StoredArray<Element> {
         let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
         guard offset >= 0, count >= 0, !overflow, offset <= self.count, bytes <= self.count - offset else {
-            throw DataError("expected \(count) elements of \(MemoryLayout<Element>.stride) bytes from byte \(offset) on, found \(self.count) bytes", file: path)
+            throw DataError(
+                "expected \(count) elements of \(MemoryLayout<Element>.stride) bytes from byte \(offset) on, found \(self.count) bytes", file: path)
         }
         guard count > 0, let base = unsafe base else { return StoredArray<Element>([]) }
         let start = unsafe base + offset

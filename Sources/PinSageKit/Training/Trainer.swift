@@ -143,7 +143,8 @@ public final class Trainer {
             throw TrainingError.tooFewPairs(
                 found: 0, reason: "A positive pair is two items of one collection; no collection has two items within the configured size limits.")
         }
-        let ranks = configuration.hardNegativeRanks.map { $0.lowerBound..<$0.upperBound + 1 } ?? HardNegativeMiner.defaultRanks(itemCount: graph.itemCount)
+        let ranks =
+            configuration.hardNegativeRanks.map { $0.lowerBound..<$0.upperBound + 1 } ?? HardNegativeMiner.defaultRanks(itemCount: graph.itemCount)
         let miner =
             configuration.hardNegatives > 0 && configuration.epochs > 1
             ? HardNegativeMiner(ranker: PersonalizedPageRankRanker(graph: graph, seed: configuration.seed), ranks: ranks, seed: configuration.seed)

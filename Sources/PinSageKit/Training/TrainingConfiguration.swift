@@ -76,7 +76,8 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
         try ConfigurationError.require((1...1_000_000).contains(batchSize), "batch-size is \(batchSize), expected 1 to 1000000")
         try ConfigurationError.require(learningRate > 0 && learningRate.isFinite, "learning-rate is \(learningRate), expected a positive number")
         try ConfigurationError.require((0...1).contains(warmUp), "warm-up is \(warmUp), expected 0 to 1")
-        try ConfigurationError.require(finalRateFactor > 0 && finalRateFactor <= 1, "final-rate-factor is \(finalRateFactor), expected above 0, at most 1")
+        try ConfigurationError.require(
+            finalRateFactor > 0 && finalRateFactor <= 1, "final-rate-factor is \(finalRateFactor), expected above 0, at most 1")
         try ConfigurationError.require((0..<1).contains(momentum), "momentum is \(momentum), expected 0 to below 1")
         try ConfigurationError.require(weightDecay >= 0 && weightDecay.isFinite, "weight-decay is \(weightDecay), expected 0 or more")
         try ConfigurationError.require(clipNorm >= 0 && clipNorm.isFinite, "clip-norm is \(clipNorm), expected 0 or more")

@@ -20,7 +20,9 @@ struct ByteCount: ExpressibleByArgument, Hashable {
     }
 
     var defaultValueDescription: String {
-        for (unit, scale) in [("T", 40), ("G", 30), ("M", 20), ("K", 10)] where bytes > 0 && bytes % (1 << scale) == 0 { return "\(bytes >> scale)\(unit)" }
+        for (unit, scale) in [("T", 40), ("G", 30), ("M", 20), ("K", 10)] where bytes > 0 && bytes % (1 << scale) == 0 {
+            return "\(bytes >> scale)\(unit)"
+        }
         return "\(bytes)"
     }
 }

@@ -17,7 +17,6 @@ struct MachineOptions: ParsableArguments {
     func kernels() throws -> Kernels { try Kernels(instructionSet: isa, threads: threads) }
 }
 
-
 extension Dataset {
     /// The dataset's titles, texts and attributes; `nil` where it was imported without any.
     func catalog() throws -> SQLiteCatalog? {

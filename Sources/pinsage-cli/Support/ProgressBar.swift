@@ -27,7 +27,8 @@ final class ProgressBar {
         let now = clock.now
         guard lastShown.duration(to: now) >= (isTerminal ? .milliseconds(100) : .seconds(10)) else { return }
         lastShown = now
-        let line = ProgressBar.line(label: label, unit: unit, count: count, fraction: fraction, seconds: start.duration(to: now) / .seconds(1), isTerminal: isTerminal)
+        let line = ProgressBar.line(
+            label: label, unit: unit, count: count, fraction: fraction, seconds: start.duration(to: now) / .seconds(1), isTerminal: isTerminal)
         if isTerminal {
             Terminal.write("\r" + line + String(repeating: " ", count: max(0, width - line.count)), to: 2)
             width = line.count

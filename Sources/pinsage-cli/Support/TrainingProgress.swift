@@ -66,7 +66,8 @@ final class TrainingProgress {
                 "\(Terminal.duration(finish.seconds)), \(Terminal.count(Int(Double(pairs) / max(finish.seconds, 1e-9)))) pairs/s"
             ),
             (
-                "minibatches", "\(percent(finish.produced / max(finish.seconds, 1e-9))) of the time went into making them, "
+                "minibatches",
+                "\(percent(finish.produced / max(finish.seconds, 1e-9))) of the time went into making them, "
                     + "\(percent(finish.waited / max(finish.seconds, 1e-9))) into waiting for them"
             ),
         ]

@@ -101,11 +101,13 @@ import Testing
         #expect(scores.values == [0, -.infinity, 0, 1, 1])
     }
 
-    @Test(arguments: [
-        ("query\tpositive\na\tzz\n", 2, "no item \"zz\""), ("query\tpositive\na\tb\nAa\tb\n", 3, "closest"), ("query\tother\na\tb\n", 1, "positive"),
-        ("query\tpositive\na\n", 2, "2 fields"), ("query\tpositive\na\t\n", 2, "empty field"), ("", nil, "empty file"),
-        ("query\tpositive\n", nil, "at least one line"), ("query\tpositive\na\ta\n", nil, "expected an answer that is a candidate"),
-    ] as [(String, Int?, String)])
+    @Test(
+        arguments: [
+            ("query\tpositive\na\tzz\n", 2, "no item \"zz\""), ("query\tpositive\na\tb\nAa\tb\n", 3, "closest"),
+            ("query\tother\na\tb\n", 1, "positive"),
+            ("query\tpositive\na\n", 2, "2 fields"), ("query\tpositive\na\t\n", 2, "empty field"), ("", nil, "empty file"),
+            ("query\tpositive\n", nil, "at least one line"), ("query\tpositive\na\ta\n", nil, "expected an answer that is a candidate"),
+        ] as [(String, Int?, String)])
     func badPairs(text: String, line: Int?, part: String) throws {
         let path = try folder.write("p.tsv", text)
         let error = #expect(throws: DataError.self) { try reader().pairs(path) }
@@ -118,8 +120,10 @@ import Testing
         let collections = try folder.write("c.tsv", "collection\titem\nx\t\n")
         #expect(throws: DataError.self) { try reader().collections(collections) }
         #expect(throws: DataError.self) { try reader(withDataset: false).collections(collections) }
-        for text in ["query\tpositive\tnegatives\na\tb\t\n", "query\tpositive\tnegatives\na\tb\tzz\n", "who\tpositive\tnegatives\na\tb\tc\n",
-            "collection\tpositive\tnegatives\nnone\te\tf\n"] {
+        for text in [
+            "query\tpositive\tnegatives\na\tb\t\n", "query\tpositive\tnegatives\na\tb\tzz\n", "who\tpositive\tnegatives\na\tb\tc\n",
+            "collection\tpositive\tnegatives\nnone\te\tf\n",
+        ] {
             let path = try folder.write("k.tsv", text)
             let error = #expect(throws: DataError.self) { try reader().candidates(path) }
             #expect(error?.file == path && error?.line != nil)

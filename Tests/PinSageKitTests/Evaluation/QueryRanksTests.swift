@@ -53,7 +53,8 @@ struct FixedScorer: CandidateScorer {
                 queries.append(EvaluationQuery(items: [ItemID(key)], positives: positives, excluded: excluded, candidates: candidates))
             }
             for (kept, block) in [(nil, 7), (nil, 256), (among, 3)] as [([ItemID]?, Int)] {
-                let asked = kept == nil ? queries : queries.filter { query in query.positives.allSatisfy { among.contains($0) } && query.candidates == nil }
+                let asked =
+                    kept == nil ? queries : queries.filter { query in query.positives.allSatisfy { among.contains($0) } && query.candidates == nil }
                 let task = EvaluationTask(kind: .pairs, itemCount: count, queries: asked, among: kept)
                 let found = try Evaluator(task: task, threads: threads, blockSize: block).ranks(of: FixedScorer(itemCount: count, rows: rows))
                 #expect(found.queryCount == asked.count)

@@ -72,9 +72,10 @@ import Testing
 
     /// Everything between the document's style sheet and its end is well-formed XML, so no browser has to guess.
     private func checkXML(_ html: String) throws {
-        let body = try #require(html.range(of: "<main>").flatMap { start in
-            html.range(of: "</main>").map { String(html[start.lowerBound..<$0.upperBound]) }
-        })
+        let body = try #require(
+            html.range(of: "<main>").flatMap { start in
+                html.range(of: "</main>").map { String(html[start.lowerBound..<$0.upperBound]) }
+            })
         let folder = try TemporaryFolder()
         let path = try folder.write("page.xml", body)
         var depth: [Substring] = []

@@ -41,7 +41,8 @@ import Testing
         let catalog = InMemoryItemCatalog(descriptions)
         let text = try FeatureTransform.fit(dataset: dataset(), catalog: catalog, kernels: kernels, seed: 1).transform
         #expect(text.usesText && text.dense.isEmpty && text.hasContent && text.width == 129)
-        let dense = try FeatureTransform.fit(dataset: dataset(features: [table("b"), table("a", columns: 4)]), catalog: catalog, kernels: kernels, seed: 1)
+        let dense = try FeatureTransform.fit(
+            dataset: dataset(features: [table("b"), table("a", columns: 4)]), catalog: catalog, kernels: kernels, seed: 1)
         #expect(!dense.transform.usesText && dense.transform.dense.map(\.name) == ["a", "b"] && dense.transform.width == 11)
         #expect(!dense.transform.needsCatalog)
         let both = try FeatureTransform.fit(
@@ -57,7 +58,8 @@ import Testing
     @Test func blocksAreUnitVectorsWithWeightsOfLengthOne() throws {
         let configuration = FeatureConfiguration(text: true, textDimension: 12, attributes: ["kind"])
         let (transform, matrix) = try FeatureTransform.fit(
-            dataset: dataset(features: [table("a")]), catalog: InMemoryItemCatalog(descriptions), configuration: configuration, kernels: kernels, seed: 1)
+            dataset: dataset(features: [table("a")]), catalog: InMemoryItemCatalog(descriptions), configuration: configuration, kernels: kernels,
+            seed: 1)
         let unit = 1 / Float(2.25).squareRoot()
         let buckets = transform.width - 6 - 12 - 1
         #expect(buckets == 16)  // six values of "kind", twice as many columns, rounded up
@@ -121,7 +123,8 @@ import Testing
 
     @Test func newItemsNeedNothingButTheirText() throws {
         let (transform, _) = try FeatureTransform.fit(
-            dataset: dataset(), catalog: InMemoryItemCatalog(descriptions), configuration: FeatureConfiguration(textDimension: 16), kernels: kernels, seed: 1)
+            dataset: dataset(), catalog: InMemoryItemCatalog(descriptions), configuration: FeatureConfiguration(textDimension: 16), kernels: kernels,
+            seed: 1)
         let known = try transform.vector(for: ItemDescription(text: "a very fast database server"))
         #expect(abs(length(known) - 1) < 1e-5 && known.last == 0)
         #expect(try transform.vector(for: ItemDescription(text: "zzzzzz qqqqqq")).allSatisfy { $0 == 0 })
@@ -182,7 +185,9 @@ import Testing
             for step in 0..<120 {
                 let bits = TextHashing.finished(UInt64(step + 1))
                 var damaged = bytes
-                if step % 3 == 0 { damaged.removeLast(1 + Int(bits % UInt64(bytes.count))) } else {
+                if step % 3 == 0 {
+                    damaged.removeLast(1 + Int(bits % UInt64(bytes.count)))
+                } else {
                     damaged[Int(bits % UInt64(min(bytes.count, 1500)))] ^= UInt8(1 << (bits >> 61))
                 }
                 try folder.write(name, damaged)

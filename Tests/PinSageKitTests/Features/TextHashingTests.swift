@@ -39,11 +39,12 @@ import Testing
     }
 
     /// Computed by an independent implementation of the documented hash. A change here breaks every saved model.
-    @Test(arguments: [
-        ("vim", [383942, 1_079_691, 1_093_920]),
-        ("Text  EDITOR", [39572, 370964, 665439, 1_059_156, 1_090_863, 1_109_977, 1_174_545, 1_209_359, 1_405_795, 1_495_083, 1_546_572]),
-        ("größe", [499268, 1_061_918, 1_134_419, 1_270_030, 1_492_206]),
-    ] as [(String, [UInt32])])
+    @Test(
+        arguments: [
+            ("vim", [383942, 1_079_691, 1_093_920]),
+            ("Text  EDITOR", [39572, 370964, 665439, 1_059_156, 1_090_863, 1_109_977, 1_174_545, 1_209_359, 1_405_795, 1_495_083, 1_546_572]),
+            ("größe", [499268, 1_061_918, 1_134_419, 1_270_030, 1_492_206]),
+        ] as [(String, [UInt32])])
     func bucketsAreStable(_ text: String, _ expected: [UInt32]) {
         let counts = TextHashing().counts(of: [text])
         #expect(counts.buckets == expected)

@@ -21,12 +21,14 @@ import Testing
     private func check(_ graph: Graph, _ split: DatasetSplit) {
         checkValid(split.train)
         func keys(_ edges: [DatasetSplit.Edge]) -> Set<DatasetSplit.Edge> { Set(edges) }
-        let all = Set((0..<graph.itemCount).flatMap { item in
-            graph.collections(of: ItemID(item)).map { DatasetSplit.Edge(item: ItemID(item), collection: $0) }
-        })
-        let train = Set((0..<graph.itemCount).flatMap { item in
-            split.train.collections(of: ItemID(item)).map { DatasetSplit.Edge(item: ItemID(item), collection: $0) }
-        })
+        let all = Set(
+            (0..<graph.itemCount).flatMap { item in
+                graph.collections(of: ItemID(item)).map { DatasetSplit.Edge(item: ItemID(item), collection: $0) }
+            })
+        let train = Set(
+            (0..<graph.itemCount).flatMap { item in
+                split.train.collections(of: ItemID(item)).map { DatasetSplit.Edge(item: ItemID(item), collection: $0) }
+            })
         #expect(train.count + split.test.edges.count + split.validation.edges.count == all.count)
         #expect(train.union(split.test.edges).union(split.validation.edges) == all)
         #expect(split.train.itemCount == graph.itemCount && split.train.collectionCount == graph.collectionCount)
@@ -58,7 +60,8 @@ import Testing
 
     @Test func drawsAreUniform() throws {
         // One collection of 8 members, 4000 seeds: a chi-square of 7 degrees of freedom above 24.3 has probability 0.001.
-        let graph = try GraphBuilder.graph(itemCount: 8, collectionCount: 1, items: (0..<8).map { UInt32($0) }, collections: [UInt32](repeating: 0, count: 8))
+        let graph = try GraphBuilder.graph(
+            itemCount: 8, collectionCount: 1, items: (0..<8).map { UInt32($0) }, collections: [UInt32](repeating: 0, count: 8))
         var positives = [Int](repeating: 0, count: 8), queries = [Int](repeating: 0, count: 8)
         for seed in 0..<4000 {
             let split = try DatasetSplit(graph, configuration: .init(rule: .leaveRandom(1), seed: UInt64(seed)))

@@ -76,7 +76,9 @@ import Testing
                 _ = dataset.items.row(of: "ed")
                 _ = dataset.collections.row(of: "editors")
                 for row in 0..<dataset.graph.itemCount { #expect(dataset.graph.items.range(of: row).upperBound <= dataset.graph.edgeCount) }
-                for row in 0..<dataset.graph.collectionCount { #expect(dataset.graph.collections.range(of: row).upperBound <= dataset.graph.edgeCount) }
+                for row in 0..<dataset.graph.collectionCount {
+                    #expect(dataset.graph.collections.range(of: row).upperBound <= dataset.graph.edgeCount)
+                }
             } catch is DataError {}
             #expect(throws: DataError.self, "byte \(position) of \(name)") { try Artifact.open(folder["d"]).verify() }
             try folder.write(name, original)

@@ -64,7 +64,8 @@ func edges(_ adjacency: Graph.Adjacency, isReversed: Bool) -> Set<TestEdge> {
     }
 
     @Test func plainGraphsCarryNoPayload() throws {
-        let graph = try GraphBuilder.graph(itemCount: 2, collectionCount: 1, items: [1, 0], collections: [0, 0], weights: [1, 1], times: [Graph.unknownTime, Graph.unknownTime])
+        let graph = try GraphBuilder.graph(
+            itemCount: 2, collectionCount: 1, items: [1, 0], collections: [0, 0], weights: [1, 1], times: [Graph.unknownTime, Graph.unknownTime])
         #expect(graph.items.weights == nil && graph.items.times == nil)
         let empty = try GraphBuilder.graph(itemCount: 0, collectionCount: 0, items: [], collections: [])
         checkValid(empty)
@@ -75,7 +76,9 @@ func edges(_ adjacency: Graph.Adjacency, isReversed: Bool) -> Set<TestEdge> {
         #expect(throws: DataError.self) { try GraphBuilder.graph(itemCount: 1, collectionCount: 1, items: [1], collections: [0]) }
         #expect(throws: DataError.self) { try GraphBuilder.graph(itemCount: 1, collectionCount: 1, items: [0], collections: [1]) }
         for weight in [0, -1, Float.nan, .infinity] {
-            #expect(throws: DataError.self) { try GraphBuilder.graph(itemCount: 1, collectionCount: 1, items: [0], collections: [0], weights: [weight]) }
+            #expect(throws: DataError.self) {
+                try GraphBuilder.graph(itemCount: 1, collectionCount: 1, items: [0], collections: [0], weights: [weight])
+            }
         }
     }
 

@@ -12,7 +12,9 @@ import Testing
             let itemCount = Int.random(in: 1...3000, using: &random), collectionCount = Int.random(in: 1...900, using: &random)
             let count = [1, 50, 20_000][seed % 3]
             // The upper half of the rows gets few edges, and some none.
-            let items = (0..<count).map { _ in UInt32(Double(itemCount) * Double.random(in: 0..<1, using: &random) * Double.random(in: 0..<1, using: &random)) }
+            let items = (0..<count).map { _ in
+                UInt32(Double(itemCount) * Double.random(in: 0..<1, using: &random) * Double.random(in: 0..<1, using: &random))
+            }
             let collections = (0..<count).map { _ in UInt32.random(in: 0..<UInt32(collectionCount), using: &random) }
             let weights = seed % 2 == 0 ? (0..<count).map { _ in Float(Int.random(in: 1...3, using: &random)) } : nil
             let times = seed >= 3 ? (0..<count).map { _ in Int64.random(in: -9...9, using: &random) } : nil
@@ -43,7 +45,8 @@ import Testing
             try artifact.verify()
             func adjacency(_ name: String) throws -> Graph.Adjacency {
                 Graph.Adjacency(
-                    offsets: try artifact.vector("graph/\(name).offsets", as: Int64.self), targets: try artifact.vector("graph/\(name).targets", as: UInt32.self),
+                    offsets: try artifact.vector("graph/\(name).offsets", as: Int64.self),
+                    targets: try artifact.vector("graph/\(name).targets", as: UInt32.self),
                     weights: artifact.contains("graph/\(name).weights") ? try artifact.vector("graph/\(name).weights", as: Float.self) : nil,
                     times: artifact.contains("graph/\(name).times") ? try artifact.vector("graph/\(name).times", as: Int64.self) : nil)
             }

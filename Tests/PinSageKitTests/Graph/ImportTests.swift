@@ -48,7 +48,8 @@ import Testing
     }
 
     @Test func jsonLines() throws {
-        let text = "{\"item\": \"a\", \"collection\": 7, \"time\": 12}\n\n{\"collection\": \"x\\ty\", \"item\": \"b\", \"weight\": 2, \"extra\": [1]}\n"
+        let text =
+            "{\"item\": \"a\", \"collection\": 7, \"time\": 12}\n\n{\"collection\": \"x\\ty\", \"item\": \"b\", \"weight\": 2, \"extra\": [1]}\n"
         let dataset = try run(text, name: "e.jsonl")
         #expect(named(dataset) == ["a 7 1.0 12", "b x\ty 2.0 -"])
     }
@@ -70,7 +71,9 @@ import Testing
 
     @Test func gzipAlsoOfSeveralMembers() throws {
         let one = try folder.write("one", "item\tcollection\na\tc\n"), two = try folder.write("two", "b\tc\n")
-        guard try PinSageTestSupport.run("sh", ["-c", "gzip -c '\(one)' > '\(folder["z.tsv.gz"])'; gzip -c '\(two)' >> '\(folder["z.tsv.gz"])'"])?.status == 0
+        guard
+            try PinSageTestSupport.run("sh", ["-c", "gzip -c '\(one)' > '\(folder["z.tsv.gz"])'; gzip -c '\(two)' >> '\(folder["z.tsv.gz"])'"])?
+                .status == 0
         else { return }
         _ = try DatasetImporter().run(edges: [folder["z.tsv.gz"]], output: folder["out"])
         #expect(named(try Dataset.open(folder["out"])) == ["a c 1.0 -", "b c 1.0 -"])
@@ -92,7 +95,9 @@ import Testing
             let path: String
             init(_ directory: String) { path = directory + "/" + Dataset.catalogFile }
             func append(_ item: ItemID, identifier: String, _ description: ItemDescription) throws {
-                rows.append("\(item.row) \(identifier) \(description.title ?? "-") \(description.text ?? "-") \(description.attributes.sorted { $0.key < $1.key })")
+                rows.append(
+                    "\(item.row) \(identifier) \(description.title ?? "-") \(description.text ?? "-") \(description.attributes.sorted { $0.key < $1.key })"
+                )
             }
             func finish() throws {
                 isFinished = true
@@ -121,7 +126,10 @@ import Testing
     @Test func rowsDoNotDependOnThreadsOrChunks() throws {
         var random = SplitMix(seed: 2)
         var text = "item\tcollection\ttime\n"
-        for _ in 0..<60_000 { text += "item-\(Int.random(in: 0..<9000, using: &random))\tcollection-\(Int.random(in: 0..<700, using: &random))\t\(Int.random(in: 0..<99, using: &random))\n" }
+        for _ in 0..<60_000 {
+            text +=
+                "item-\(Int.random(in: 0..<9000, using: &random))\tcollection-\(Int.random(in: 0..<700, using: &random))\t\(Int.random(in: 0..<99, using: &random))\n"
+        }
         var manifests: [[UInt8]] = []
         for threads in [1, 2, 7] {
             let dataset = try run(text, threads: threads)
@@ -258,7 +266,9 @@ import Testing
         try folder.write("repeated.txt", "a\na\nb\n")
         try folder.write("unknown.txt", "a\nb\nq\n")
         #expect(try message("f=\(folder["three.npy"])").contains("expected 2 rows, one for each item of --items, found 3"))
-        #expect(try message("f=\(folder["three.npy"]):\(folder["two.txt"])").contains("expected 2 rows, one for each identifier of \(folder["two.txt"]), found 3"))
+        #expect(
+            try message("f=\(folder["three.npy"]):\(folder["two.txt"])").contains(
+                "expected 2 rows, one for each identifier of \(folder["two.txt"]), found 3"))
         #expect(try message("f=\(folder["three.npy"]):\(folder["repeated.txt"])").contains("\"a\" again"))
         #expect(try message("f=\(folder["three.npy"]):\(folder["unknown.txt"])").contains("repeated") == false)
         #expect(try message("f=\(folder["nan.npy"])").contains("found nan in row 1, column 0"))
@@ -271,12 +281,16 @@ import Testing
     }
 
     @Test(arguments: [
-        ("0", 0), ("-5", -5), ("1577934245", 1_577_934_245), ("1577934245.9", 1_577_934_245), ("-0.5", -1), ("-1.5", -2), ("1970-01-01", 0), ("2020-02-29", 1_582_934_400),
+        ("0", 0), ("-5", -5), ("1577934245", 1_577_934_245), ("1577934245.9", 1_577_934_245), ("-0.5", -1), ("-1.5", -2), ("1970-01-01", 0),
+        ("2020-02-29", 1_582_934_400),
         ("2020-01-02T03:04:05Z", 1_577_934_245), ("2020-01-02 03:04", 1_577_934_240), ("2020-01-02T03:04:05.123+01:30", 1_577_928_845),
         ("2020-01-02T03:04:05-0100", 1_577_937_845), ("1969-12-31T23:59:59Z", -1), ("0001-01-01", -62_135_596_800),
     ])
     func times(text: String, seconds: Int64) { #expect(Graph.time(parsing: text) == seconds) }
 
-    @Test(arguments: ["", "-", "x", "1e9", "1.x", "2020-13-01", "2020-1-1", "2020-01-01T", "2020-01-01T25:00", "2020-01-01T10:00+", "99999999999999999999", "2020-01-01x"])
+    @Test(arguments: [
+        "", "-", "x", "1e9", "1.x", "2020-13-01", "2020-1-1", "2020-01-01T", "2020-01-01T25:00", "2020-01-01T10:00+", "99999999999999999999",
+        "2020-01-01x",
+    ])
     func notTimes(text: String) { #expect(Graph.time(parsing: text) == nil) }
 }

@@ -18,7 +18,10 @@ import Testing
     @Test func theSameOnAnyNumberOfThreads() throws {
         let folder = try TemporaryFolder()
         for threads in [1, 2, 7] {
-            let synthesizer = try DatasetSynthesizer(configuration: configuration { $0.threads = threads; $0.hasTimes = true })
+            let synthesizer = try DatasetSynthesizer(
+                configuration: configuration {
+                    $0.threads = threads; $0.hasTimes = true
+                })
             _ = try synthesizer.write(to: folder["d\(threads)"])
             try synthesizer.writeEdges(to: folder["e\(threads)"])
         }
@@ -68,7 +71,8 @@ import Testing
 
     @Test func refusals() {
         for change in [
-            { $0.items = 0 }, { $0.edges = 0 }, { $0.communities = 0 }, { $0.communities = 1001 }, { $0.affinity = 2 }, { $0.noise = -1 }, { $0.memory = 1 },
+            { $0.items = 0 }, { $0.edges = 0 }, { $0.communities = 0 }, { $0.communities = 1001 }, { $0.affinity = 2 }, { $0.noise = -1 },
+            { $0.memory = 1 },
         ] as [(inout DatasetSynthesizer.Configuration) -> Void] {
             #expect(throws: DataError.self) { try DatasetSynthesizer(configuration: configuration(change)) }
         }

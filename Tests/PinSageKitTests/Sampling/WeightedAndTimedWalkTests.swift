@@ -69,7 +69,8 @@ struct WeightedAndTimedWalkTests {
         let plain = TinyGraphs.random(items: 30, collections: 8, edgesPerItem: 2, seed: 1)
         let items = (0..<30).map { ItemID($0) }
         let uniform = try NeighborhoodSampler(graph: plain, configuration: WalkConfiguration(), seed: 1).neighborhoods(of: items, threads: 1)
-        let asked = try NeighborhoodSampler(graph: plain, configuration: WalkConfiguration(weighted: true), seed: 1).neighborhoods(of: items, threads: 1)
+        let asked = try NeighborhoodSampler(graph: plain, configuration: WalkConfiguration(weighted: true), seed: 1).neighborhoods(
+            of: items, threads: 1)
         #expect(asked == uniform)
         let pair = graph(items: 2, collections: 1, edges: [(0, 0, 2, 0), (1, 0, 3, 0)])
         let alone = try NeighborhoodSampler(graph: pair, configuration: WalkConfiguration(weighted: true), seed: 1)

@@ -7,8 +7,9 @@ import Testing
     private func parse(_ text: String) throws -> JSONValue { try JSONValue(parsing: text.utf8, file: "f.json") }
 
     @Test func values() throws {
-        #expect(try parse(" {\"a\": [1, -2.5e3, true, null, \"x\\n\\u00e9\\ud83d\\ude00/\"]} ")
-            == ["a": [1, .number(-2500), true, nil, "x\né😀/"]])
+        #expect(
+            try parse(" {\"a\": [1, -2.5e3, true, null, \"x\\n\\u00e9\\ud83d\\ude00/\"]} ")
+                == ["a": [1, .number(-2500), true, nil, "x\né😀/"]])
         #expect(try parse("9223372036854775807") == .integer(.max))
         #expect(try parse("9223372036854775808") == .number(9223372036854775808))
         #expect(try parse("[]") == [])
@@ -16,8 +17,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", 1, 1), ("{", 1, 2), ("[1,]", 1, 4), ("{\"a\":1,}", 1, 8), ("{\"a\" 1}", 1, 6), ("\"x", 1, 3), ("\"\\x\"", 1, 3), ("01", 1, 3), ("1.", 1, 3),
-        ("1e", 1, 3), ("tru", 1, 4), ("[1]\n x", 2, 2), ("\"\\ud800\"", 1, 8), ("\"\\udc00\"", 1, 8), ("{\"a\":1,\"a\":2}", 1, 13), ("\"\t\"", 1, 2), ("nan", 1, 2),
+        ("", 1, 1), ("{", 1, 2), ("[1,]", 1, 4), ("{\"a\":1,}", 1, 8), ("{\"a\" 1}", 1, 6), ("\"x", 1, 3), ("\"\\x\"", 1, 3), ("01", 1, 3),
+        ("1.", 1, 3),
+        ("1e", 1, 3), ("tru", 1, 4), ("[1]\n x", 2, 2), ("\"\\ud800\"", 1, 8), ("\"\\udc00\"", 1, 8), ("{\"a\":1,\"a\":2}", 1, 13), ("\"\t\"", 1, 2),
+        ("nan", 1, 2),
     ])
     func errors(text: String, line: Int, column: Int) throws {
         let error = #expect(throws: DataError.self) { try parse(text) }

@@ -63,7 +63,8 @@ import Testing
         #expect(try message("{'descr': '>f4', 'fortran_order': False, 'shape': (2, 3), }", 24).contains("big-endian"))
         #expect(try message("{'descr': '|O', 'fortran_order': False, 'shape': (2, 3), }", 24).contains("pickled"))
         #expect(try message("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", 8).contains("structured"))
-        #expect(try message("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", 24).contains("expected elements of type float32, found float64"))
+        #expect(
+            try message("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", 24).contains("expected elements of type float32, found float64"))
         #expect(try message("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 23).contains("expected 24 bytes"))
         #expect(try message("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 25).contains("found 25"))
         #expect(try message("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 0).contains("shape"))

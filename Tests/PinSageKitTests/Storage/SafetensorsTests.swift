@@ -53,7 +53,8 @@ import Testing
         let folder = try TemporaryFolder()
         func file(_ header: String, _ bytes: Int) throws -> String {
             let text = Array(header.utf8)
-            return try folder.write("x", (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) } + text + [UInt8](repeating: 0, count: bytes))
+            return try folder.write(
+                "x", (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) } + text + [UInt8](repeating: 0, count: bytes))
         }
         let overlap = try file(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#, 12)
         #expect(throws: DataError.self) { try Safetensors.read(overlap) }

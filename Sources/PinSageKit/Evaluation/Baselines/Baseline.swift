@@ -30,7 +30,9 @@ public struct Baseline: Sendable, Hashable, CustomStringConvertible {
         }
         guard let range = kind.parameterRange else { throw DataError("the baseline \(kind.rawValue) has no parameter, found \"\(text)\"") }
         guard let value = Double(parts[1]), range.contains(value) else {
-            throw DataError("the parameter of \(kind.rawValue) is \(kind.parameterMeaning): expected \(range.lowerBound) to \(range.upperBound), found \"\(parts[1])\"")
+            throw DataError(
+                "the parameter of \(kind.rawValue) is \(kind.parameterMeaning): expected \(range.lowerBound) to \(range.upperBound), found \"\(parts[1])\""
+            )
         }
         self.init(kind, parameter: value)
     }

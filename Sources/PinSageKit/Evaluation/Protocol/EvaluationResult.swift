@@ -127,9 +127,13 @@ extension EvaluationResult {
     var shownMetrics: [EvaluationMetric] {
         let hasSeveral = task.queries.contains { $0.positives.count + $0.unknownPositives > 1 }
         if hasSeveral {
-            return cutoffs.map(EvaluationMetric.recall) + cutoffs.map(EvaluationMetric.ndcg) + cutoffs.map(EvaluationMetric.hitRate) + [.reciprocalRank]
+            return cutoffs.map(EvaluationMetric.recall) + cutoffs.map(EvaluationMetric.ndcg) + cutoffs.map(EvaluationMetric.hitRate) + [
+                .reciprocalRank
+            ]
         }
-        return cutoffs.map(EvaluationMetric.hitRate) + (cutoffs.first { $0 > 1 }.map { [.ndcg($0)] } ?? []) + [.reciprocalRank, .scaledReciprocalRank]
+        return cutoffs.map(EvaluationMetric.hitRate) + (cutoffs.first { $0 > 1 }.map { [.ndcg($0)] } ?? []) + [
+            .reciprocalRank, .scaledReciprocalRank,
+        ]
     }
 
     /// Aligned columns for a terminal: figures, their intervals below, and the differences to the first method.

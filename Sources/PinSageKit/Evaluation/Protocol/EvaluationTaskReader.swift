@@ -153,7 +153,9 @@ public struct EvaluationTaskReader: Sendable {
 
     private static func row(of identifier: String, _ what: String, in identifiers: Identifiers, file: String, line: Int) throws -> ItemID {
         if let row = identifiers.row(of: identifier) { return ItemID(row) }
-        guard !identifier.isEmpty else { throw DataError("expected the identifier of \(what == "item" ? "an" : "a") \(what), found an empty field", file: file, line: line) }
+        guard !identifier.isEmpty else {
+            throw DataError("expected the identifier of \(what == "item" ? "an" : "a") \(what), found an empty field", file: file, line: line)
+        }
         throw unknown(identifier, what, in: identifiers, file: file, line: line)
     }
 

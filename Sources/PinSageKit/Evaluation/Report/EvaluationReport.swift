@@ -25,7 +25,9 @@ public struct EvaluationReport: Sendable {
     }
 
     public var page: ReportPage {
-        var sections = [ReportPage.Section("Methods", methodBlocks), ReportPage.Section("Curves", [.chart(Self.hitRateChart(of: result, hasModel: hasModel))])]
+        var sections = [
+            ReportPage.Section("Methods", methodBlocks), ReportPage.Section("Curves", [.chart(Self.hitRateChart(of: result, hasModel: hasModel))]),
+        ]
         sections += self.sections
         sections.append(ReportPage.Section("How the figures are made", [.facts(taskFacts), .code(EvaluationMetric.formulas)]))
         return ReportPage(title: title, subtitle: subtitle, sections: sections)
@@ -42,9 +44,14 @@ public struct EvaluationReport: Sendable {
         ]
         if task.dropped.answers > 0 {
             facts.append(
-                ("Answers left out", "\(task.dropped.members) part of their question, \(task.dropped.duplicates) repeated, \(task.dropped.outside) no candidates"))
+                (
+                    "Answers left out",
+                    "\(task.dropped.members) part of their question, \(task.dropped.duplicates) repeated, \(task.dropped.outside) no candidates"
+                ))
         }
-        if task.dropped.unknownAnswers > 0 { facts.append(("Answers that are no items, counted as not found", NumberText.count(task.dropped.unknownAnswers))) }
+        if task.dropped.unknownAnswers > 0 {
+            facts.append(("Answers that are no items, counted as not found", NumberText.count(task.dropped.unknownAnswers)))
+        }
         return self.facts + facts
     }
 
@@ -52,7 +59,10 @@ public struct EvaluationReport: Sendable {
         var blocks: [ReportPage.Block] = [.table(Self.methodTable(of: result, hasModel: hasModel))]
         blocks.append(.note("Means over queries with 95 % bootstrap intervals below. Bold: the best of a column."))
         if hasModel, result.methods.count > 1 {
-            blocks.append(.text("By how much \(result.methods[0].name) is above each other method, query by query. An interval above 0 is more than luck of the draw."))
+            blocks.append(
+                .text(
+                    "By how much \(result.methods[0].name) is above each other method, query by query. An interval above 0 is more than luck of the draw."
+                ))
             blocks.append(.table(Self.differenceTable(of: result)))
         }
         return blocks
@@ -100,7 +110,9 @@ public struct EvaluationReport: Sendable {
                 name: method.name, points: zip(cutoffs, method.ranks.hitRates(at: cutoffs)).map { (Double($0), $1) },
                 isEmphasized: hasModel && index == 0, color: index)
         }
-        return LineChart(title: "Hit-rate@K: share of queries with an answer among the first K", xLabel: "K", yLabel: "hit-rate@K", xScale: .logarithmic, series: series)
+        return LineChart(
+            title: "Hit-rate@K: share of queries with an answer among the first K", xLabel: "K", yLabel: "hit-rate@K", xScale: .logarithmic,
+            series: series)
     }
 
     /// About 20 whole numbers a decade, ascending.

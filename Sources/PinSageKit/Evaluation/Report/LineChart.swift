@@ -118,10 +118,12 @@ public struct LineChart: Sendable {
             let end = ends.first { $0.0 == index }.map { ($0.1, $0.2) } ?? (place, plotRight)
             svg += "<g class=\"s\(color(index))\(series[index].isEmphasized ? " strong" : "")\">"
             svg += "<path class=\"lead\" d=\"M\(text(end.1 + 3)) \(text(end.0))L\(text(plotRight + 12)) \(text(place))\"/>"
-            svg += "<text class=\"name\" x=\"\(text(plotRight + 16))\" y=\"\(text(place + 4))\">\(Self.short(series[index].name).escapedForMarkup)</text></g>\n"
+            svg +=
+                "<text class=\"name\" x=\"\(text(plotRight + 16))\" y=\"\(text(place + 4))\">\(Self.short(series[index].name).escapedForMarkup)</text></g>\n"
         }
         if drawn.allSatisfy(\.isEmpty) {
-            svg += "<text class=\"label\" x=\"\(text((Self.left + plotRight) / 2))\" y=\"\(text(Self.height / 2))\" text-anchor=\"middle\">no data</text>"
+            svg +=
+                "<text class=\"label\" x=\"\(text((Self.left + plotRight) / 2))\" y=\"\(text(Self.height / 2))\" text-anchor=\"middle\">no data</text>"
         }
         return svg + "</svg>"
     }

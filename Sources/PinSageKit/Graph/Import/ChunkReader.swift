@@ -44,7 +44,9 @@ struct ChunkReader {
                 let old = bytes.count
                 let wanted = max(chunkBytes, old)  // doubling: a long record is scanned once
                 bytes.append(contentsOf: repeatElement(0, count: wanted))
-                let read = try unsafe bytes.withUnsafeMutableBytes { try unsafe source.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[old...])) }
+                let read = try unsafe bytes.withUnsafeMutableBytes {
+                    try unsafe source.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[old...]))
+                }
                 bytes.removeLast(wanted - read)
                 isAtEnd = read < wanted
                 if isStart {
@@ -70,7 +72,9 @@ struct ChunkReader {
             scanned = bytes.count
             if bytes.isEmpty { return nil }
             if end > 0 && !(isAtEnd && end < bytes.count) { break }
-            if isAtEnd { throw DataError("expected the closing quote of a field, found the end", file: name, line: line + ChunkReader.lines(in: bytes[..<end])) }
+            if isAtEnd {
+                throw DataError("expected the closing quote of a field, found the end", file: name, line: line + ChunkReader.lines(in: bytes[..<end]))
+            }
             guard bytes.count <= ChunkReader.longestRecord else {
                 throw DataError("expected a record of at most \(ChunkReader.longestRecord >> 20) MiB; is a quote not closed?", file: name, line: line)
             }

@@ -66,7 +66,8 @@ struct EdgeBuckets: Sendable {
                 }
             }
         }
-        return EdgeBlock(keys: moved(block.keys), weights: block.weights.map { moved($0) }, times: block.times.map { moved($0) }, bucketOffsets: offsets)
+        return EdgeBlock(
+            keys: moved(block.keys), weights: block.weights.map { moved($0) }, times: block.times.map { moved($0) }, bucketOffsets: offsets)
     }
 }
 
@@ -124,7 +125,7 @@ struct EdgeBucket: Sendable {
             let mask = UInt64(1 << bits) - 1
             unsafe next.withUnsafeMutableBufferPointer { next in
                 unsafe keys.withUnsafeBufferPointer { keys in
-                    for unsafe key in unsafe keys { unsafe next[Int((key >> UInt64(shift)) & mask) + 1] += 1 }
+                    for unsafekey in unsafe keys { unsafe next[Int((key >> UInt64(shift)) & mask) + 1] += 1 }
                     for digit in 0..<next.count - 1 { unsafe next[digit + 1] += next[digit] }
                     unsafe spareKeys.withUnsafeMutableBufferPointer { output in
                         unsafe order.withUnsafeBufferPointer { order in

@@ -81,9 +81,11 @@ struct EdgeChunkParser: Sendable {
         itemField = try header.index(of: configuration.itemColumn)
         collectionField = try header.index(of: configuration.collectionColumn)
         let defaults = ImportConfiguration()
-        timeField = try configuration.timeColumn == defaults.timeColumn
+        timeField =
+            try configuration.timeColumn == defaults.timeColumn
             ? header.names.firstIndex(of: defaults.timeColumn) : header.index(of: configuration.timeColumn)
-        weightField = try configuration.weightColumn == defaults.weightColumn
+        weightField =
+            try configuration.weightColumn == defaults.weightColumn
             ? header.names.firstIndex(of: defaults.weightColumn) : header.index(of: configuration.weightColumn)
         self.header = header
     }
@@ -131,7 +133,9 @@ struct EdgeChunkParser: Sendable {
     private func time(_ parser: RecordParser, _ field: Int) throws -> Int64 {
         let range = parser.fields[field]
         if range.isEmpty { return Graph.unknownTime }
-        if let time = unsafe parser.bytes.withUnsafeBufferPointer({ unsafe FieldParsing.time(UnsafeBufferPointer(rebasing: $0[range])) }) { return time }
+        if let time = unsafe parser.bytes.withUnsafeBufferPointer({ unsafe FieldParsing.time(UnsafeBufferPointer(rebasing: $0[range])) }) {
+            return time
+        }
         throw DataError(
             "expected seconds since 1970 or an ISO 8601 time in the column \"\(configuration.timeColumn)\", found \"\(parser.text(field))\"",
             file: name, line: parser.line, column: parser.column(of: field))
@@ -140,7 +144,9 @@ struct EdgeChunkParser: Sendable {
     private func weight(_ parser: RecordParser, _ field: Int) throws -> Float {
         let range = parser.fields[field]
         if range.isEmpty { return 1 }
-        if let weight = unsafe parser.bytes.withUnsafeBufferPointer({ unsafe FieldParsing.weight(UnsafeBufferPointer(rebasing: $0[range])) }) { return weight }
+        if let weight = unsafe parser.bytes.withUnsafeBufferPointer({ unsafe FieldParsing.weight(UnsafeBufferPointer(rebasing: $0[range])) }) {
+            return weight
+        }
         throw DataError(
             "expected a positive finite number in the column \"\(configuration.weightColumn)\", found \"\(parser.text(field))\"",
             file: name, line: parser.line, column: parser.column(of: field))
@@ -171,7 +177,9 @@ struct EdgeChunkParser: Sendable {
                 case 0x20, 0x09, 0x0d: position += 1
                 default:
                     let start = position
-                    while unsafe bytes[position] > 0x20 || (bytes[position] != 0x0a && bytes[position] != 0x20 && bytes[position] != 0x09 && bytes[position] != 0x0d) {
+                    while unsafe bytes[position] > 0x20
+                        || (bytes[position] != 0x0a && bytes[position] != 0x20 && bytes[position] != 0x09 && bytes[position] != 0x0d)
+                    {
                         position += 1
                     }
                     guard let collection else {
@@ -212,7 +220,8 @@ struct EdgeChunkParser: Sendable {
             if var text = row[configuration.timeColumn], !text.isEmpty {
                 guard let parsed = text.withUTF8({ unsafe FieldParsing.time($0) }) else {
                     throw DataError(
-                        "expected seconds since 1970 or an ISO 8601 time in \"\(configuration.timeColumn)\", found \"\(text)\"", file: name, line: row.line)
+                        "expected seconds since 1970 or an ISO 8601 time in \"\(configuration.timeColumn)\", found \"\(text)\"", file: name,
+                        line: row.line)
                 }
                 time = parsed
                 hasTimes = true
@@ -221,7 +230,8 @@ struct EdgeChunkParser: Sendable {
             var weight: Float = 1
             if var text = row[configuration.weightColumn], !text.isEmpty {
                 guard let parsed = text.withUTF8({ unsafe FieldParsing.weight($0) }) else {
-                    throw DataError("expected a positive finite number in \"\(configuration.weightColumn)\", found \"\(text)\"", file: name, line: row.line)
+                    throw DataError(
+                        "expected a positive finite number in \"\(configuration.weightColumn)\", found \"\(text)\"", file: name, line: row.line)
                 }
                 weight = parsed
                 hasWeights = true

@@ -37,7 +37,9 @@ struct FeatureImport {
             let values = try file.array(at: header.dataOffset, count: header.count, as: UInt16.self)
             var output = try NpyWriter<UInt16>(path, elementType: .float16)
             // An exponent of all ones is infinity or NaN.
-            try copy(values, order, into: &output, missing: 0, isFinite: { $0 & 0x7c00 != 0x7c00 }, describe: { "\(HalfPrecision.float(fromFloat16: $0))" }) { $0 }
+            try copy(
+                values, order, into: &output, missing: 0, isFinite: { $0 & 0x7c00 != 0x7c00 }, describe: { "\(HalfPrecision.float(fromFloat16: $0))" }
+            ) { $0 }
             register(name, try output.finish(shape: shape), .float16, shape, &writer)
         case .float64:
             let values = try file.array(at: header.dataOffset, count: header.count, as: Double.self)
@@ -78,9 +80,12 @@ struct FeatureImport {
             guard let item = items.row(of: identifier) else {
                 // Features of items that are not in this dataset do no harm.
                 if allowsMissing { continue }
-                throw DataError("expected identifiers of items, found \"\(identifier)\", which is none (--allow-missing skips it)", file: path, line: row + 1)
+                throw DataError(
+                    "expected identifiers of items, found \"\(identifier)\", which is none (--allow-missing skips it)", file: path, line: row + 1)
             }
-            guard order[item] == -1 else { throw DataError("expected each identifier once, found \"\(identifier)\" again", file: path, line: row + 1) }
+            guard order[item] == -1 else {
+                throw DataError("expected each identifier once, found \"\(identifier)\" again", file: path, line: row + 1)
+            }
             order[item] = row
         }
         if !allowsMissing, let item = order.firstIndex(of: -1) {
@@ -99,7 +104,9 @@ struct FeatureImport {
         // Every row is checked, also those that no item has.
         for row in 0..<rows {
             for column in 0..<columns where !isFinite(values[row * columns + column]) {
-                throw DataError("expected finite values, found \(describe(values[row * columns + column])) in row \(row), column \(column) (from 0)", file: source.path)
+                throw DataError(
+                    "expected finite values, found \(describe(values[row * columns + column])) in row \(row), column \(column) (from 0)",
+                    file: source.path)
             }
         }
         var line = [Output](repeating: missing, count: columns)

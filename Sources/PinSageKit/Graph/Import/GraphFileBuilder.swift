@@ -72,7 +72,9 @@ struct GraphFileBuilder {
                 edges.sort(targetBits: 0, rowBits: bitWidth(collections.starts[bucket + 1] - firstRow))
                 return edges
             }
-            for (index, edges) in sorted.enumerated() { try output.append(edges, rows: collections.starts[start + index]..<collections.starts[start + index + 1]) }
+            for (index, edges) in sorted.enumerated() {
+                try output.append(edges, rows: collections.starts[start + index]..<collections.starts[start + index + 1])
+            }
             progress?(0.7 + 0.3 * Double(start) / Double(collections.count))
         }
         _ = try output.finish(&writer)

@@ -33,7 +33,9 @@ public struct ImportConfiguration: Sendable, Codable, Hashable {
     public func validate() throws {
         let columns = [itemColumn, collectionColumn, timeColumn, weightColumn]
         guard !columns.contains("") else { throw DataError("expected column names, found an empty one") }
-        guard Set(columns).count == columns.count else { throw DataError("expected four different columns, found \(columns.joined(separator: ", "))") }
+        guard Set(columns).count == columns.count else {
+            throw DataError("expected four different columns, found \(columns.joined(separator: ", "))")
+        }
         guard threads ?? 1 > 0 else { throw DataError("expected at least one thread, found \(threads ?? 0)") }
         guard memory >= 16 << 20 else { throw DataError("expected at least 16 MiB of memory, found \(memory) bytes") }
     }
@@ -56,7 +58,9 @@ public struct FeatureSource: Sendable, Hashable {
     ///
     /// - Throws: ``DataError`` for another form, or a name that is no file name.
     public init(argument: String) throws {
-        guard let equals = argument.firstIndex(of: "=") else { throw DataError("expected NAME=FILE.npy or NAME=FILE.npy:IDS.txt, found \"\(argument)\"") }
+        guard let equals = argument.firstIndex(of: "=") else {
+            throw DataError("expected NAME=FILE.npy or NAME=FILE.npy:IDS.txt, found \"\(argument)\"")
+        }
         name = String(argument[..<equals])
         let files = argument[argument.index(after: equals)...]
         if let colon = files.lastIndex(of: ":"), files[..<colon].hasSuffix(".npy") {

@@ -86,13 +86,16 @@ struct RecordParser {
                 position += 1
                 if bytes[position] == 0x0d { position += 1 }
                 guard bytes[position] == separator || bytes[position] == 0x0a else {
-                    throw DataError("expected a comma or the end of the line after a closing quote", file: name, line: nextLine, column: position - recordStart + 1)
+                    throw DataError(
+                        "expected a comma or the end of the line after a closing quote", file: name, line: nextLine,
+                        column: position - recordStart + 1)
                 }
             } else {
                 while bytes[position] != separator && bytes[position] != 0x0a {
                     if bytes[position] == UInt8(ascii: "\"") {
                         throw DataError(
-                            "expected quotes around the whole field, found one inside it", file: name, line: nextLine, column: position - recordStart + 1)
+                            "expected quotes around the whole field, found one inside it", file: name, line: nextLine,
+                            column: position - recordStart + 1)
                     }
                     position += 1
                 }

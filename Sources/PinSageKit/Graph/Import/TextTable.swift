@@ -87,14 +87,18 @@ struct TextTable {
                 switch value {
                 case .null: continue
                 case .string(let text):
-                    guard !text.utf8.contains(0) else { throw DataError("expected text in \"\(key)\", found a NUL character", file: name, line: line) }
+                    guard !text.utf8.contains(0) else {
+                        throw DataError("expected text in \"\(key)\", found a NUL character", file: name, line: line)
+                    }
                     row.values.append(text)
                 default: row.values.append(value.serialized())
                 }
                 row.names.append(key)
             }
             for column in required where row[column] == nil {
-                throw DataError("expected a member \"\(column)\", found \(row.names.isEmpty ? "none" : row.names.joined(separator: ", "))", file: name, line: line)
+                throw DataError(
+                    "expected a member \"\(column)\", found \(row.names.isEmpty ? "none" : row.names.joined(separator: ", "))", file: name, line: line
+                )
             }
             try body(row)
         }
@@ -119,7 +123,8 @@ struct TableHeader: Sendable {
     /// - Throws: ``DataError`` that lists the columns there are.
     func index(of column: String) throws -> Int {
         if let index = names.firstIndex(of: column) { return index }
-        throw DataError("expected a column \"\(column)\" in the header, found \(names.map { "\"\($0)\"" }.joined(separator: ", "))", file: file, line: line)
+        throw DataError(
+            "expected a column \"\(column)\" in the header, found \(names.map { "\"\($0)\"" }.joined(separator: ", "))", file: file, line: line)
     }
 
     func checkWidth(_ parser: RecordParser) throws {

@@ -40,7 +40,9 @@ public struct DatasetSynthesizer: Sendable {
                 throw DataError("expected between 1 and \(min(items, collections)) communities, found \(communities)")
             }
             guard 0...1 ~= affinity else { throw DataError("expected an affinity between 0 and 1, found \(affinity)") }
-            guard dimension >= 0, noise >= 0, noise.isFinite else { throw DataError("expected a dimension and noise of at least 0, found \(dimension) and \(noise)") }
+            guard dimension >= 0, noise >= 0, noise.isFinite else {
+                throw DataError("expected a dimension and noise of at least 0, found \(dimension) and \(noise)")
+            }
             guard threads ?? 1 > 0, memory >= 16 << 20 else { throw DataError("expected at least one thread and 16 MiB of memory") }
         }
     }
@@ -132,7 +134,8 @@ public struct DatasetSynthesizer: Sendable {
         if configuration.dimension > 0 { try writeFeatures(into: &writer, progress: progress) }
         let sizes = Dataset.sizes(items: configuration.items, collections: configuration.collections, edges: summary.edges)
         let settings: JSONValue = [
-            "communities": JSONValue(configuration.communities), "affinity": JSONValue(configuration.affinity), "noise": JSONValue(configuration.noise),
+            "communities": JSONValue(configuration.communities), "affinity": JSONValue(configuration.affinity),
+            "noise": JSONValue(configuration.noise),
             "edges_drawn": JSONValue(configuration.edges), "seed": JSONValue("\(configuration.seed)"),
         ]
         try writer.commit(metadata: sizes.merging(["synthesis": settings]) { _, new in new })

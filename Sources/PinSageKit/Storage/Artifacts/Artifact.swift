@@ -100,7 +100,8 @@ public struct Artifact: Sendable {
                 }
             }
             guard crc.count == entry.bytes, crc.value == entry.crc32c else {
-                throw DataError("expected the checksum \(hexadecimal(entry.crc32c)), found \(hexadecimal(crc.value)): the file is damaged", file: file.path)
+                throw DataError(
+                    "expected the checksum \(hexadecimal(entry.crc32c)), found \(hexadecimal(crc.value)): the file is damaged", file: file.path)
             }
         }
         return total

@@ -57,7 +57,8 @@ public struct IdentifierInterner: Sendable {
 
     private func holds(_ key: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool {
         unsafe bytes.withUnsafeBufferPointer { bytes in
-            unsafe Self.areEqual(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[start..<start + key.count]), UnsafeRawBufferPointer(key))
+            unsafe Self.areEqual(
+                UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[start..<start + key.count]), UnsafeRawBufferPointer(key))
         }
     }
 
@@ -131,8 +132,10 @@ public struct IdentifierInterner: Sendable {
                     // Loads without branches between them, which the processor has under way all at once.
                     for key in start..<end { unsafe touched &+= bytes[max(0, Int(from[key &- start]))] }
                     for key in start..<end where from[key &- start] >= 0 {
-                        let known = unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[Int(from[key &- start])...].prefix(Int(lengths[key])))
-                        let given = unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[Int(starts[key])...].prefix(Int(lengths[key])))
+                        let known = unsafe UnsafeRawBufferPointer(
+                            rebasing: UnsafeRawBufferPointer(bytes)[Int(from[key &- start])...].prefix(Int(lengths[key])))
+                        let given = unsafe UnsafeRawBufferPointer(
+                            rebasing: UnsafeRawBufferPointer(text)[Int(starts[key])...].prefix(Int(lengths[key])))
                         rows[key] = unsafe Self.areEqual(known, given) ? UInt32(truncatingIfNeeded: entries[key &- start]) : 0
                     }
                 }

@@ -55,7 +55,7 @@ struct EditDistance {
         var negative: UInt64 = 0
         var distance = length
         let last: UInt64 = 1 << UInt64(length - 1)
-        for unsafe byte in unsafe text {
+        for unsafebyte in unsafe text {
             let equal = positions[Int(lowercased(byte))]
             let diagonalZero = (((equal & positive) &+ positive) ^ positive) | equal | negative
             var horizontalPositive = negative | ~(diagonalZero | positive)

@@ -50,14 +50,16 @@ public struct Manifest: Sendable, Hashable {
             throw DataError("expected the keys kind, schema and files", file: path)
         }
         guard schema == Manifest.currentSchema else {
-            throw DataError("expected schema version \(Manifest.currentSchema), found \(schema); it was written by another version of PinSageKit", file: path)
+            throw DataError(
+                "expected schema version \(Manifest.currentSchema), found \(schema); it was written by another version of PinSageKit", file: path)
         }
         self.kind = kind
         self.schema = schema
         metadata = content["metadata"]?.object ?? [:]
         files = [:]
         for (name, entry) in entries {
-            guard Manifest.isSafe(name), let byteCount = entry["bytes"]?.int, byteCount >= 0, let crc = entry["crc32c"]?.string.flatMap({ UInt32($0, radix: 16) })
+            guard Manifest.isSafe(name), let byteCount = entry["bytes"]?.int, byteCount >= 0,
+                let crc = entry["crc32c"]?.string.flatMap({ UInt32($0, radix: 16) })
             else { throw DataError("expected a relative path with bytes and crc32c, found the entry \"\(name)\"", file: path) }
             var file = File(bytes: byteCount, crc32c: crc)
             if let dtype = entry["dtype"]?.string {

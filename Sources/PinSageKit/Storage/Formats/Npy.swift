@@ -57,7 +57,8 @@ public enum Npy {
             throw DataError("expected elements of type float16, float32 or float64, found \(header.elementType.rawValue)", file: path)
         }
         if let position = values.firstIndex(where: { !$0.isFinite }) {
-            throw DataError("expected finite values, found \(values[position]) in row \(position / columns), column \(position % columns)", file: path)
+            throw DataError(
+                "expected finite values, found \(values[position]) in row \(position / columns), column \(position % columns)", file: path)
         }
         return Matrix(rows: rows, columns: columns, values: values)
     }

@@ -75,7 +75,8 @@ public enum Safetensors {
                 offsets.count == 2, let from = offsets[0].int, let to = offsets[1].int
             else { throw DataError("expected dtype, shape and data_offsets of tensor \"\(name)\"", file: path) }
             guard from >= 0, from <= to, to <= file.count - start else {
-                throw DataError("expected the tensor \"\(name)\" inside the \(file.count - start) bytes of elements, found \(from)..<\(to)", file: path)
+                throw DataError(
+                    "expected the tensor \"\(name)\" inside the \(file.count - start) bytes of elements, found \(from)..<\(to)", file: path)
             }
             var count = 1
             for extent in extents {
@@ -91,7 +92,9 @@ public enum Safetensors {
         // As the format demands: no overlaps, no gaps, nothing after the last tensor.
         var end = 0
         for range in ranges.sorted(by: { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }) {
-            guard range.lowerBound == end else { throw DataError("expected a tensor at byte \(end) of the elements, found \(range.lowerBound)", file: path) }
+            guard range.lowerBound == end else {
+                throw DataError("expected a tensor at byte \(end) of the elements, found \(range.lowerBound)", file: path)
+            }
             end = range.upperBound
         }
         guard start + end == file.count else { throw DataError("expected \(start + end) bytes, found \(file.count)", file: path) }

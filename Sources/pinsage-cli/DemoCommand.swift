@@ -104,8 +104,10 @@ struct DemoCommand: ParsableCommand {
     private func train(_ dataset: Dataset, validation: EvaluationTask, kernels: Kernels) throws -> (PinSageModel, TrainingState) {
         var options = TrainingOptions()
         options.training.seed = seed
-        // Chosen on validation pairs: after one epoch softmax had a hit-rate@10 of .230, the max-margin loss .198 (docs/results.md).
+        // Chosen on validation pairs (docs/results.md): softmax above the max-margin loss, and vectors whose length may say how popular an item
+        // is above normalised ones, because everything depends on a few libraries.
         options.training.loss = .softmax
+        options.normalizesOutput = false
         options.epochs = 2
         let progress = TrainingProgress()
         defer { progress.end() }

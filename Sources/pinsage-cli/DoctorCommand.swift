@@ -20,12 +20,17 @@ struct DoctorCommand: ParsableCommand {
         let blas = Kernels.blasDescription
         var advice: [String] = []
         let best = InstructionSet.available.last ?? .scalar
-        if kernels.instructionSet != best { advice.append("the kernels use \(kernels.instructionSet.rawValue); unset PINSAGE_ISA and --isa to use \(best.rawValue)") }
+        if kernels.instructionSet != best {
+            advice.append("the kernels use \(kernels.instructionSet.rawValue); unset PINSAGE_ISA and --isa to use \(best.rawValue)")
+        }
         if DoctorCommand.slow[best]?.contains(where: { $0.lowercased() == blas.core.lowercased() }) == true {
-            advice.append("OpenBLAS chose its \(blas.core) kernels, below this processor; unset OPENBLAS_CORETYPE, or set it to SkylakeX where there is AVX-512")
+            advice.append(
+                "OpenBLAS chose its \(blas.core) kernels, below this processor; unset OPENBLAS_CORETYPE, or set it to SkylakeX where there is AVX-512"
+            )
         }
         if kernels.threadsThatRun < kernels.threads {
-            advice.append("\(kernels.threads) threads were asked for and \(kernels.threadsThatRun) ran: is libomp5 installed, and are there as many cores?")
+            advice.append(
+                "\(kernels.threads) threads were asked for and \(kernels.threadsThatRun) ran: is libomp5 installed, and are there as many cores?")
         }
         if outputOptions.json {
             Terminal.result([
@@ -36,9 +41,14 @@ struct DoctorCommand: ParsableCommand {
             return
         }
         Terminal.result(
-            Terminal.table([
-                ("kernels", "\(kernels.instructionSet.rawValue) (this machine runs \(InstructionSet.available.map(\.rawValue).joined(separator: ", ")))"),
-                ("threads", "\(kernels.threadsThatRun) of \(kernels.threads) ran in a parallel region"), ("OpenBLAS", "\(blas.core): \(blas.configuration)"),
-            ] + advice.map { ("advice", $0) }))
+            Terminal.table(
+                [
+                    (
+                        "kernels",
+                        "\(kernels.instructionSet.rawValue) (this machine runs \(InstructionSet.available.map(\.rawValue).joined(separator: ", ")))"
+                    ),
+                    ("threads", "\(kernels.threadsThatRun) of \(kernels.threads) ran in a parallel region"),
+                    ("OpenBLAS", "\(blas.core): \(blas.configuration)"),
+                ] + advice.map { ("advice", $0) }))
     }
 }

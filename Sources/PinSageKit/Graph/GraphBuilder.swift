@@ -67,7 +67,10 @@ private struct EdgeRows {
     func offsets(of keys: StoredArray<UInt32>, rowCount: Int) -> StoredArray<Int64> {
         unsafe StoredArray(count: rowCount + 1) { offsets in
             unsafe keys.withUnsafeBufferPointer { keys in
-                for unsafekey in unsafe keys { unsafe offsets[Int(key) + 1] += 1 }
+                for index in keys.indices {
+                    let key = unsafe keys[index]
+                    unsafe offsets[Int(key) + 1] += 1
+                }
             }
             for row in 0..<rowCount { unsafe offsets[row + 1] += offsets[row] }
         }

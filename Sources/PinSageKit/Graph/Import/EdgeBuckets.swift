@@ -125,7 +125,10 @@ struct EdgeBucket: Sendable {
             let mask = UInt64(1 << bits) - 1
             unsafe next.withUnsafeMutableBufferPointer { next in
                 unsafe keys.withUnsafeBufferPointer { keys in
-                    for unsafekey in unsafe keys { unsafe next[Int((key >> UInt64(shift)) & mask) + 1] += 1 }
+                    for index in keys.indices {
+                        let key = unsafe keys[index]
+                        unsafe next[Int((key >> UInt64(shift)) & mask) + 1] += 1
+                    }
                     for digit in 0..<next.count - 1 { unsafe next[digit + 1] += next[digit] }
                     unsafe spareKeys.withUnsafeMutableBufferPointer { output in
                         unsafe order.withUnsafeBufferPointer { order in

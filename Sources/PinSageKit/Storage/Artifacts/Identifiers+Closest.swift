@@ -55,7 +55,9 @@ struct EditDistance {
         var negative: UInt64 = 0
         var distance = length
         let last: UInt64 = 1 << UInt64(length - 1)
-        for unsafebyte in unsafe text {
+        for index in text.indices {
+            let byte = unsafe text[index]
+
             let equal = positions[Int(lowercased(byte))]
             let diagonalZero = (((equal & positive) &+ positive) ^ positive) | equal | negative
             var horizontalPositive = negative | ~(diagonalZero | positive)

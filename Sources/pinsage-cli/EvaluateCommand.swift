@@ -60,8 +60,17 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The same with a collections file.", valueName: "file"))
     var validationCollections: String?
 
-    @Option(help: ArgumentHelp("Write a self-contained report.", valueName: "report.html"))
+    @Option(help: ArgumentHelp("Write a self-contained report; with --dataset its neighbor lists have titles.", valueName: "report.html"))
     var html: String?
+
+    @Option(help: ArgumentHelp("The model that made the embeddings: its loss curve goes into the report.", valueName: "model"))
+    var model: String?
+
+    @Option(help: ArgumentHelp("Walks from each item that the pooled baselines draw neighborhoods with.", valueName: "n"))
+    var walks = BaselineRunner.standardWalks.walks
+
+    @Option(help: ArgumentHelp("Neighbors of each item that they pool.", valueName: "t"))
+    var neighbors = BaselineRunner.standardWalks.neighbors
 
     @Option(help: ArgumentHelp("The seed of the bootstrap and of the baselines' walks.", valueName: "s"))
     var seed: UInt64 = 1
@@ -83,6 +92,8 @@ struct EvaluateCommand: ParsableCommand {
         if validationPairs != nil, validationCollections != nil {
             throw ValidationError("Give one of --validation-pairs and --validation-collections")
         }
+        if model != nil, html == nil { throw ValidationError("--model is for the report: give --html too") }
+        if walks < 1 || neighbors < 1 { throw ValidationError("--walks and --neighbors must be at least 1") }
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
         guard QueryPooling(rawValue: queryPooling) != nil else {
             throw ValidationError(
@@ -134,7 +145,9 @@ struct EvaluateCommand: ParsableCommand {
         }
         let baselines = try parsedBaselines()
         if let train, !baselines.isEmpty {
-            let runner = BaselineRunner(dataset: train, kernels: kernels, seed: seed, pooling: pooling) {
+            var walking = BaselineRunner.standardWalks
+            (walking.walks, walking.neighbors) = (walks, neighbors)
+            let runner = BaselineRunner(dataset: train, kernels: kernels, seed: seed, walks: walking, pooling: pooling) {
                 try Self.contentFeatures(of: train, kernels: kernels, seed: seed)
             }
             let validation = try readValidation(reader)
@@ -150,7 +163,33 @@ struct EvaluateCommand: ParsableCommand {
         }
         let result = try EvaluationResult(
             task: task, methods: methods, cutoffs: try parsedCutoffs(), bootstrap: Bootstrap(seed: seed), threads: kernels.threads)
-        try write(result)
+        let lists = try html == nil ? [] : opened.map { try neighborLists($0, task: task, dataset: train, kernels: kernels) } ?? []
+        try write(result, lists: lists)
+    }
+
+    /// The nearest items of a few questions, spread over the file.
+    private func neighborLists(
+        _ embeddings: Embeddings, task: EvaluationTask, dataset: Dataset?, kernels: Kernels
+    ) throws -> [ReportPage.NeighborList] {
+        let wanted = 6
+        var shown: [ItemID] = []
+        for position in 0..<wanted {
+            let items = task.queries[position * task.queries.count / wanted].items
+            if items.count == 1, !shown.contains(items[0]) { shown.append(items[0]) }
+        }
+        let names = EvaluateNames(embeddings: embeddings, dataset: dataset)
+        let index = ExactIndex(embeddings: embeddings, kernels: kernels)
+        return try shown.map { item in
+            let query = Matrix(rows: 1, columns: embeddings.dimension, values: embeddings[item])
+            let found = try index.neighbors(of: query, k: 10, excluding: [item]).first ?? []
+            let name = try names.name(of: item)
+            return ReportPage.NeighborList(
+                title: name.title, detail: name.detail,
+                neighbors: try found.map { neighbor in
+                    let name = try names.name(of: neighbor.item)
+                    return .init(title: name.title, detail: name.detail, score: Double(neighbor.score))
+                })
+        }
     }
 
     private func readTask(_ reader: EvaluationTaskReader) throws -> EvaluationTask {
@@ -205,7 +244,7 @@ struct EvaluateCommand: ParsableCommand {
         Terminal.error("answers left out: \(parts.joined(separator: ", ")); questions without any answer left: \(Terminal.count(dropped.queries))")
     }
 
-    private func write(_ result: EvaluationResult) throws {
+    private func write(_ result: EvaluationResult, lists: [ReportPage.NeighborList]) throws {
         let hasModel = embeddings != nil
         if let html {
             var facts: [(name: String, value: String)] = []
@@ -216,7 +255,7 @@ struct EvaluateCommand: ParsableCommand {
             facts.append(("Seed", "\(seed)"))
             let report = EvaluationReport(
                 title: "Evaluation", subtitle: "\(Terminal.count(result.task.queries.count)) queries, \(result.methods.count) methods",
-                result: result, hasModel: hasModel, facts: facts)
+                result: result, hasModel: hasModel, facts: facts, sections: try sections(lists))
             try report.page.write(to: html)
         }
         if outputOptions.json {
@@ -227,5 +266,40 @@ struct EvaluateCommand: ParsableCommand {
                 "\(Terminal.count(result.task.queries.count)) queries, \(candidates) candidates each on average; 95 % intervals below each figure\n")
             Terminal.result(result.table(hasModel: hasModel))
         }
+    }
+
+    private func sections(_ lists: [ReportPage.NeighborList]) throws -> [ReportPage.Section] {
+        var sections: [ReportPage.Section] = []
+        if let model {
+            let losses = try TrainingState.MetricsRow.read(from: model + "/metrics.jsonl").compactMap { row -> (step: Int, loss: Double)? in
+                guard case .step(let step) = row else { return nil }
+                return (step.step, step.loss)
+            }
+            sections.append(.init("Training", [.chart(EvaluationReport.lossChart(losses))]))
+        }
+        if !lists.isEmpty { sections.append(.init("Nearest items of some questions", [.neighbors(lists)])) }
+        return sections
+    }
+}
+
+/// What the items of embeddings are called: their titles where a dataset has a catalog, else their identifiers.
+private struct EvaluateNames {
+    let embeddings: Embeddings
+    let dataset: Dataset?
+    private let catalog: SQLiteCatalog?
+
+    init(embeddings: Embeddings, dataset: Dataset?) {
+        self.embeddings = embeddings
+        self.dataset = dataset
+        // Titles are an ornament of the report: without a catalog it has identifiers.
+        catalog = dataset?.path.flatMap { try? SQLiteCatalog(directory: $0) }
+    }
+
+    func name(of item: ItemID) throws -> (title: String, detail: String?) {
+        let identifier = embeddings.identifiers[Int(item.row)]
+        guard let catalog, let row = dataset?.items.row(of: identifier) else { return (identifier, nil) }
+        let description = try catalog.description(of: ItemID(row))
+        let detail = description.text.map { $0.count > 140 ? $0.prefix(139) + "…" : $0 }
+        return (description.title ?? identifier, detail)
     }
 }

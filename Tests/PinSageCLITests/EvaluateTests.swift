@@ -44,7 +44,7 @@ import Testing
         }
         #expect(json["baselines"]?["content"]?["mrr"]?.double == json["mrr"]?.double)
         let html = String(decoding: try folder.read("r.html"), as: UTF8.self)
-        #expect(html.contains("<svg") && html.contains("popularity"))
+        #expect(html.contains("<svg") && html.contains("popularity") && html.contains("Nearest items"))
     }
 
     @Test func collectionsAndBaselinesAlone() throws {

@@ -13,7 +13,8 @@ import Testing
             return nil
         }
         let first: Double = losses.prefix(5).reduce(0, +), last: Double = losses.suffix(5).reduce(0, +)
-        #expect(losses.count == trainer.configuration.epochs * 15)
+        let stepsPerEpoch = try trainer.makeSource().stepsPerEpoch
+        #expect(losses.count == state.step && state.step == trainer.configuration.epochs * stepsPerEpoch)
         #expect(last < 0.8 * first)
     }
 

@@ -11,6 +11,8 @@ public struct TrainingOptions: Codable, Sendable {
     public var normalizesOutput = true
     /// Width of the learned id vectors, 0 for none.
     public var idWidth: Int?
+    /// Where learned id vectors start.
+    public var idStart = IDStart.svd
     /// T of each layer, the one nearest the input first; the last number counts for the layers that follow.
     public var neighbors: [Int] = [50]
     public var walks: Int?
@@ -20,6 +22,14 @@ public struct TrainingOptions: Codable, Sendable {
     public var holdsOutValidation = true
 
     public init() {}
+
+    /// Where learned id vectors start.
+    public enum IDStart: String, Codable, Sendable, CaseIterable {
+        /// A truncated singular value decomposition of the memberships: items of the same collections start close.
+        case svd
+        /// Gaussian numbers: nothing is known of any item, not even the labels that a decomposition of all memberships has seen.
+        case random
+    }
 }
 
 /// Training settings that follow from a dataset's size, features and density; never from its name.

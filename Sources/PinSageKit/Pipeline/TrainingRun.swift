@@ -138,6 +138,11 @@ public struct TrainingRun {
 
     /// Id vectors start from a truncated singular value decomposition of the memberships, so that items of the same collections start close.
     private func initialIDVectors(_ graph: Graph, width: Int) throws -> Matrix {
+        if options.idStart == .random {
+            var random = GaussianSource(seed: options.training.seed)
+            let scale = 1 / Float(width).squareRoot()
+            return Matrix(rows: graph.itemCount, columns: width, values: (0..<graph.itemCount * width).map { _ in scale * Float(random.next()) })
+        }
         let lists = RaggedLists(
             offsets: Array(graph.items.offsets), targets: graph.items.targets.map { Int32($0) },
             weights: graph.items.targets.map { 1 / Float(max(graph.collections.degree(of: Int($0)), 1)).squareRoot() })

@@ -6,6 +6,7 @@ final class MinibatchSource: @unchecked Sendable {
     private let features: FeatureMatrix
     private let configuration: TrainingConfiguration
     private let pairSource: PositivePairSource
+    private let sharedNegatives: NegativeSampler
     private let hardNegatives: HardNegativeMiner?
     private let curriculum: Curriculum
     private let builder: ComputationGraphBuilder
@@ -29,6 +30,7 @@ final class MinibatchSource: @unchecked Sendable {
         self.features = features
         self.configuration = configuration
         self.pairSource = pairSource
+        sharedNegatives = NegativeSampler(graph: graph, popularity: configuration.negativePopularity)
         self.hardNegatives = hardNegatives
         self.idWidth = idWidth
         self.kernels = kernels
@@ -77,8 +79,9 @@ final class MinibatchSource: @unchecked Sendable {
             layout.positives.append(row(of: Root(item: pair.positive, hiding: isNew ? .everything : hiding)))
         }
         let negatives = (0..<configuration.negatives).map { index in
-            ItemID(Int(CounterRandom.draw(below: UInt64(self.graph.itemCount), from: word(.negative, step: step, index: index)).value))
+            sharedNegatives.item(of: word(.negative, step: step, index: index))
         }
+        layout.logExpectedCounts = sharedNegatives.logExpectedCounts(of: negatives)
         layout.negatives = negatives.map { row(of: Root(item: $0)) }
         let hardPerPair = curriculum.hardNegatives(inEpoch: epoch)
         if let hardNegatives, hardPerPair > 0 {

@@ -38,6 +38,8 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     public var temperature: Float = 0.05
     /// Negatives shared by all pairs of a minibatch (paper: 500).
     public var negatives = 500
+    /// Shared negatives are drawn in proportion to this power of their degree; 0, the paper's, is uniform. The softmax loss corrects for it.
+    public var negativePopularity: Float = 0
     /// Most hard negatives per pair; the curriculum gets there one an epoch, from none in the first (paper: 6). None by default: ranking the
     /// catalogue for every query costs several times the rest of the step.
     public var hardNegatives = 0
@@ -84,6 +86,7 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
         try ConfigurationError.require(margin.isFinite && margin >= 0, "margin is \(margin), expected 0 or more")
         try ConfigurationError.require(temperature > 0 && temperature.isFinite, "temperature is \(temperature), expected a positive number")
         try ConfigurationError.require((1...1_000_000).contains(negatives), "negatives is \(negatives), expected 1 to 1000000")
+        try ConfigurationError.require((0...2).contains(negativePopularity), "negative-popularity is \(negativePopularity), expected 0 to 2")
         try ConfigurationError.require((0...1000).contains(hardNegatives), "hard-negatives is \(hardNegatives), expected 0 to 1000")
         try ConfigurationError.require((0...1).contains(hidesAllSharedEdges), "hides-all-shared-edges is \(hidesAllSharedEdges), expected 0 to 1")
         try ConfigurationError.require(

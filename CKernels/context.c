@@ -23,12 +23,33 @@ static void set_blas_threads(int32_t threads) {
 const char *ps_blas_core_name(void) { return blas_core(); }
 const char *ps_blas_configuration(void) { return blas_configuration(); }
 
+#if defined(PS_WITHOUT_OPENBLAS) || defined(__APPLE__)
+static int32_t parts_of(const ps_context *ctx, int64_t multiply_adds) { (void)ctx, (void)multiply_adds; return 1; }
+#else
+static int32_t parts_of(const ps_context *ctx, int64_t multiply_adds) { return ps_team_size(ctx, multiply_adds); }
+#endif
+
+// OpenBLAS's own pool spins on sched_yield between calls, on the cores that OpenMP's team and Swift's workers then want, so it gets one
+// thread and we cut C into one slab per thread of our team.
 void ps_blas_sgemm(const ps_context *ctx, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
                    const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
-    set_blas_threads(ctx->threads);
-    cblas_sgemm(PS_BLAS_ROW_MAJOR, transpose_a ? PS_BLAS_TRANSPOSE : PS_BLAS_NO_TRANSPOSE,
-                transpose_b ? PS_BLAS_TRANSPOSE : PS_BLAS_NO_TRANSPOSE, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c,
-                (int)ldc);
+    int32_t op_a = transpose_a ? PS_BLAS_TRANSPOSE : PS_BLAS_NO_TRANSPOSE, op_b = transpose_b ? PS_BLAS_TRANSPOSE : PS_BLAS_NO_TRANSPOSE;
+    // Saturating: sizes up to 2^31 each may overflow their product.
+    double work = (double)m * (double)n * (double)k;
+    int32_t parts = parts_of(ctx, work < 1e15 ? (int64_t)work : (int64_t)1e15);
+    int32_t by_rows = m >= n;
+    #pragma omp parallel for num_threads(parts) if (parts > 1) schedule(static)
+    for (int32_t part = 0; part < parts; part++) {
+        // Multiples of 16 rows or columns: no part but the last works on the edges of OpenBLAS's tiles.
+        ps_range range = ps_part(by_rows ? m : n, part, parts, 16);
+        int64_t count = range.end - range.begin;
+        if (count == 0) continue;
+        const float *own_a = by_rows ? a + (transpose_a ? range.begin : range.begin * lda) : a;
+        const float *own_b = by_rows ? b : b + (transpose_b ? range.begin * ldb : range.begin);
+        float *own_c = by_rows ? c + range.begin * ldc : c + range.begin;
+        cblas_sgemm(PS_BLAS_ROW_MAJOR, op_a, op_b, (int)(by_rows ? count : m), (int)(by_rows ? n : count), (int)k, alpha, own_a, (int)lda,
+                    own_b, (int)ldb, beta, own_c, (int)ldc);
+    }
 }
 
 int32_t ps_isa_supported(ps_isa isa) {
@@ -103,6 +124,8 @@ ps_status ps_context_make(ps_isa isa, int32_t threads, ps_context *context) {
     context->threads = threads;
     // Waking a sleeping thread takes about 20 us, in which one core moves about this much.
     context->bytes_per_thread = 512 * 1024;
+    // Before the first product, so that LAPACK never runs with one number of threads in one call and another in the next.
+    set_blas_threads(1);
     return PS_OK;
 }
 

@@ -9,7 +9,7 @@ void cblas_sgemm(int order, int transpose_a, int transpose_b, int m, int n, int 
                  int ldb, float beta, float *c, int ldc);
 
 /// C = alpha op(A) op(B) + beta C on ctx->threads threads. Sizes were checked to fit BLAS's 32-bit ints (ps_blas_fits).
-/// Never called inside a parallel region: the distribution's OpenBLAS starts threads of its own.
+/// Never called inside a parallel region: it makes one. OpenBLAS itself has one thread, set when a context is made, for the whole process.
 void ps_blas_sgemm(const ps_context *ctx, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
                    const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 

@@ -106,7 +106,7 @@ struct EvaluateCommand: ParsableCommand {
     private func parsedCutoffs() throws -> [Int] {
         let numbers = cutoffs.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
         guard !numbers.isEmpty, numbers.allSatisfy({ $0 > 0 }), Set(numbers).count == numbers.count else {
-            throw ValidationError("--k expects distinct whole numbers above 0 separated by commas, found '\(cutoffs)'")
+            throw ValidationError("-k expects distinct whole numbers above 0 separated by commas, found '\(cutoffs)'")
         }
         return numbers.sorted()
     }
@@ -126,6 +126,7 @@ struct EvaluateCommand: ParsableCommand {
         let kernels = try Kernels(threads: threads)
         let opened = try embeddings.map { try Embeddings.open($0) }
         let train = try dataset.map { try Dataset.open($0) }
+        try train?.checkTargets()
         guard let items = opened?.identifiers ?? train?.items else { throw ValidationError("Give --embeddings or --dataset") }
         let reader = try EvaluationTaskReader(items: items, dataset: train, among: among)
         let task = try readTask(reader)

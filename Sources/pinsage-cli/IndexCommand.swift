@@ -29,6 +29,11 @@ struct IndexCommand: ParsableCommand {
 
     func run() throws {
         let index = ExactIndex(embeddings: try Embeddings.open(embeddings), kernels: try machine.kernels())
+        let embeddings = index.embeddings
+        if let position = embeddings.vectors.firstIndex(where: { !$0.isFinite }) {
+            let item = embeddings.identifiers[position / max(index.dimension, 1)]
+            throw DataError("expected finite vectors, found \(embeddings.vectors[position]) in that of item \"\(item)\"", file: self.embeddings)
+        }
         try index.write(to: output)
         if outputOptions.json {
             Terminal.result([

@@ -134,7 +134,7 @@ struct NeighborsCommand: ParsableCommand {
         for list in lists {
             if lists.count > 1 { Terminal.result("# \(list.query.joined(separator: " "))") }
             if list.neighbors.isEmpty { Terminal.error("\(list.query.joined(separator: ", ")): no walk reaches another item") }
-            for neighbor in list.neighbors { Terminal.result("\(dataset.items[Int(neighbor.item.row)])\t\(neighbor.score)") }
+            for neighbor in list.neighbors { Terminal.result("\(Terminal.line(dataset.items[Int(neighbor.item.row)]))\t\(neighbor.score)") }
         }
     }
 

@@ -1,5 +1,10 @@
 internal import ArgumentParser
 internal import PinSageKit
+#if canImport(Darwin)
+    internal import Darwin
+#else
+    internal import Glibc
+#endif
 
 @main
 struct PinSageCLI: AsyncParsableCommand {
@@ -15,6 +20,8 @@ struct PinSageCLI: AsyncParsableCommand {
         ])
 
     static func main() async {
+        // A file that may not grow further is then an error like a full disk, and not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -30,9 +37,18 @@ struct PinSageCLI: AsyncParsableCommand {
     /// Ends the process with a message and the status that belongs to the error.
     private static func exit(reporting error: any Error) -> Never {
         switch error {
-        case is DataError, is ConfigurationError:
+        case is DataError:
             Terminal.error("error: \(error)")
             exit(withError: ExitCode(65))
+        case TrainingError.tooFewPairs:
+            Terminal.error("error: \(error)")
+            exit(withError: ExitCode(65))
+        case is ConfigurationError, SamplingError.invalidConfiguration, KernelError.unsupportedInstructionSet:
+            Terminal.error("error: \(error)")
+            exit(withError: ExitCode(64))
+        case is TrainingError, is SamplingError, is KernelError:
+            Terminal.error("error: \(error)")
+            exit(withError: ExitCode(1))
         default:
             // Usage errors (64), help (0) and statuses that a command chose are ArgumentParser's; anything else is a failure (1).
             exit(withError: error)

@@ -27,7 +27,7 @@ struct QueryCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A text to ask for.", valueName: "string"))
     var text: String?
 
-    @Option(name: .customShort("k"), help: ArgumentHelp("The number of answers.", valueName: "k"))
+    @Option(name: [.customShort("k"), .customLong("k")], help: ArgumentHelp("The number of answers.", valueName: "k"))
     var k = 10
 
     @Option(
@@ -48,6 +48,7 @@ struct QueryCommand: ParsableCommand {
         let kinds = [!item.isEmpty, vector != nil, text != nil].count { $0 }
         guard kinds == 1 else { throw ValidationError("Give one of --item, --vector and --text") }
         if text != nil && model == nil { throw ValidationError("--text needs --model: the text is embedded as a new item") }
+        if let text, text.allSatisfy(\.isWhitespace) { throw ValidationError("--text expects words, found none") }
         if k < 1 { throw ValidationError("-k must be at least 1, found \(k)") }
     }
 
@@ -77,12 +78,13 @@ struct QueryCommand: ParsableCommand {
             ])
             return
         }
-        let width = rows.map(\.id.count).max() ?? 0
-        for row in rows {
-            let id = row.id + String(repeating: " ", count: width - row.id.count)
-            Terminal.result(String(format: "%.4f", row.score) + "  \(id)" + (row.title.map { "  \($0)" } ?? ""))
+        let ids = rows.map { Terminal.line($0.id) }
+        let width = ids.map(\.count).max() ?? 0
+        for (row, id) in zip(rows, ids) {
+            let title = row.title.map { String(repeating: " ", count: width - id.count + 2) + Terminal.line($0) }
+            Terminal.result(String(format: "%.4f", row.score) + "  \(id)" + (title ?? ""))
         }
-        if rows.count < k { Terminal.error("\(rows.count) answers: the index has no more candidates") }
+        if rows.count < k { Terminal.error("\(Terminal.count(rows.count, "answer")): the index has no more candidates") }
     }
 
     private func queryVectors(_ asked: [ItemID], index: ExactIndex, kernels: Kernels) throws -> Matrix {

@@ -46,6 +46,7 @@ struct SplitCommand: ParsableCommand {
         guard rules == 1 else { throw ValidationError("Give one of --leave-last, --leave-random, --before and --test-edges") }
         if let count = leaveLast ?? leaveRandom, count < 1 { throw ValidationError("--leave-last and --leave-random must be at least 1") }
         if validation < 0 { throw ValidationError("--validation must be at least 0") }
+        if minimumMembers < 1 { throw ValidationError("--minimum-members must be at least 1") }
         if let before, Graph.time(parsing: before) == nil {
             throw ValidationError("--before expects seconds since 1970 or an ISO 8601 time, found '\(before)'")
         }
@@ -57,6 +58,7 @@ struct SplitCommand: ParsableCommand {
         configuration.minimumMembers = minimumMembers
         configuration.seed = seed
         let report = try DatasetSplit.write(dataset, configuration: configuration, to: output)
+        if report.testEdges == 0 { Terminal.error("note: no collection has enough members: nothing was held out") }
         if outputOptions.json {
             Terminal.result([
                 "output": .string(output), "train_edges": JSONValue(report.trainEdges), "test_edges": JSONValue(report.testEdges),

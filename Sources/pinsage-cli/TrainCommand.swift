@@ -167,7 +167,7 @@ struct TrainCommand: ParsableCommand {
 
     private func neighborCounts() throws -> [Int]? {
         guard let neighbors else { return nil }
-        return try neighbors.split(separator: ",").map { part in
+        return try neighbors.split(separator: ",", omittingEmptySubsequences: false).map { part in
             guard let count = Int(part), count > 0 else {
                 throw ValidationError("--neighbors expects positive numbers with commas between, found '\(neighbors)'")
             }

@@ -82,6 +82,20 @@ public struct Dataset: Sendable {
             path: path, graph: graph, items: items, collections: collections, features: features, metadata: artifact.manifest.metadata)
     }
 
+    /// Looks at every edge, so that what reads the whole graph need not check each target in use: damage since import is found here.
+    ///
+    /// - Throws: ``DataError`` naming the file.
+    /// - Complexity: O(edges), at the speed of memory
+    public func checkTargets() throws {
+        for (name, adjacency, limit) in [("items", graph.items, graph.collectionCount), ("collections", graph.collections, graph.itemCount)] {
+            if let position = adjacency.firstTarget(notBelow: limit) {
+                throw DataError(
+                    "damaged: expected rows below \(limit), found \(adjacency.targets[position]) at position \(position); import the data again",
+                    file: path.map { "\($0)/graph/\(name).targets.npy" })
+            }
+        }
+    }
+
     private static func adjacency(_ artifact: Artifact, _ name: String, rows: Int, resident: Bool) throws -> Graph.Adjacency {
         let prefix = "graph/\(name)."
         let offsets = try artifact.vector(prefix + "offsets", as: Int64.self, count: rows + 1)

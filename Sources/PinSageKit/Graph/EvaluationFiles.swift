@@ -91,16 +91,10 @@ extension TextFile {
 
     /// Writes a text file into a temporary sibling and renames it.
     static func write(to path: String, _ body: (OutputFile) throws -> Void) throws {
-        let temporary = "\(FileSystem.directory(of: path))/.\(FileSystem.name(of: path)).partial-\(processIdentifier)"
-        try FileSystem.remove(temporary)
-        do {
+        try FileSystem.replaceFile(path) { temporary in
             let file = try OutputFile(temporary)
             try body(file)
             try file.close()
-            try FileSystem.rename(temporary, to: path)
-        } catch {
-            try? FileSystem.remove(temporary)
-            throw error
         }
     }
 }

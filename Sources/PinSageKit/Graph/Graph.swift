@@ -34,6 +34,18 @@ public struct Graph: Sendable {
         }
 
         public func degree(of row: Int) -> Int { range(of: row).count }
+
+        /// The position of the first target that is no row of the other side, which has `limit` rows.
+        func firstTarget(notBelow limit: Int) -> Int? {
+            unsafe targets.withUnsafeBufferPointer { targets in
+                // The maximum vectorises, a search for the first does not.
+                var greatest: UInt32 = 0
+                for position in targets.indices { greatest = unsafe Swift.max(greatest, targets[position]) }
+                guard targets.count > 0, Int(greatest) >= limit else { return nil }
+                for position in targets.indices where unsafe Int(targets[position]) >= limit { return position }
+                return nil
+            }
+        }
     }
 
     /// The time of an edge that has none.
@@ -47,6 +59,14 @@ public struct Graph: Sendable {
     public init(items: Adjacency, collections: Adjacency) {
         self.items = items
         self.collections = collections
+    }
+
+    /// A checksum of all edges: another graph has another one but for one chance in 2^32. - Complexity: O(edges)
+    public var fingerprint: UInt32 {
+        var crc = CRC32C()
+        unsafe items.offsets.withUnsafeBufferPointer { unsafe crc.update(UnsafeRawBufferPointer($0)) }
+        unsafe items.targets.withUnsafeBufferPointer { unsafe crc.update(UnsafeRawBufferPointer($0)) }
+        return crc.value
     }
 
     public var itemCount: Int { items.rowCount }

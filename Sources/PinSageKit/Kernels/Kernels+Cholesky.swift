@@ -6,11 +6,10 @@ extension Kernels {
     /// Shapes: a (N,N); only its lower triangle is read.
     /// - Throws: ``KernelError/shapeMismatch(_:)``, and ``KernelError/refused(kernel:status:)`` when it is not positive definite in
     ///   float32; `a` is then half factored and useless.
-    /// - Complexity: O(N³) on up to ``threads`` threads, no allocation.
+    /// - Complexity: O(N³) on one thread (see ps_blas.h), no allocation.
     public func invertPositiveDefinite(_ a: inout Matrix) throws(KernelError) {
         guard a.rows == a.columns, let size = Int32(exactly: a.rows) else { throw .shapeMismatch("invertPositiveDefinite: \(a.shape)") }
         guard size > 0 else { return }
-        openblas_set_num_threads(Int32(clamping: threads))
         var (n, info) = (size, Int32(0))
         // Row-major lower is column-major upper.
         var triangle: CChar = 85  // "U"

@@ -15,8 +15,6 @@ extension Kernels {
         }
         guard order > 0 else { return ([], []) }
         guard matrix.allSatisfy(\.isFinite) else { throw .refused(kernel: "symmetricEigen", status: "NOT_FINITE") }
-        // This call leaves the drivers' context behind, so the BLAS threads are set here.
-        openblas_set_num_threads(Int32(clamping: threads))
         var size = Int32(order), info: Int32 = 0
         var workSize = Int32(max(1, 34 * order))  // 3n - 1 at least; LAPACK's blocked form wants (block + 2) n, block = 32
         var vectors = matrix

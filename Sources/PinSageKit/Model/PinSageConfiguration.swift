@@ -48,9 +48,16 @@ public struct PinSageConfiguration: Codable, Sendable, Equatable {
     /// Width of the vectors that enter layer `index` (from 0), or the head at `index == layers`.
     func width(into index: Int) -> Int { index == 0 ? inputWidth : layerWidth }
 
+    /// For messages.
+    var summary: String {
+        "\(inputWidth) inputs of which \(idWidth) are ids, \(layers) layers of \(layerWidth), hidden \(hiddenWidth), dimension \(dimension), "
+            + "\(pooling.rawValue) pooling, \(normalizesOutput ? "normalised" : "not normalised")"
+    }
+
     /// - Throws: ``ConfigurationError`` naming the setting.
     public func validate() throws {
-        try ConfigurationError.require(inputWidth > 0, "the input width is \(inputWidth); a model needs at least one feature")
+        try ConfigurationError.require(
+            (1...1 << 20).contains(inputWidth), "the input width is \(inputWidth), expected 1 to \(1 << 20): a model needs at least one feature")
         try ConfigurationError.require((0...8).contains(layers), "layers is \(layers), expected 0 to 8")
         try ConfigurationError.require((1...65536).contains(hiddenWidth), "hidden is \(hiddenWidth), expected 1 to 65536")
         try ConfigurationError.require((1...65536).contains(layerWidth), "layer width is \(layerWidth), expected 1 to 65536")

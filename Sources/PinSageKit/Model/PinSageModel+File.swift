@@ -15,7 +15,17 @@ extension PinSageModel {
     public static func open(_ path: String) throws -> PinSageModel {
         let artifact = try Artifact.open(path, kind: kind)
         let description = try JSONFile.read(Description.self, from: try artifact.path(of: "config.json"))
-        try description.model.validate()
+        do {
+            try description.model.validate()
+            try description.walks.validate()
+        } catch { throw DataError("\(error)", file: try artifact.path(of: "config.json")) }
+        guard description.neighborsPerLayer.count == description.model.layers,
+            description.neighborsPerLayer.allSatisfy({ (1...description.walks.neighbors).contains($0) })
+        else {
+            throw DataError(
+                "expected \(description.model.layers) numbers of neighbors from 1 to \(description.walks.neighbors), found "
+                    + "\(description.neighborsPerLayer)", file: try artifact.path(of: "config.json"))
+        }
         let weightsPath = try artifact.path(of: "weights.safetensors")
         let tensors = try Safetensors.read(weightsPath)
         return PinSageModel(

@@ -7,7 +7,32 @@ extension TrainingOptions {
         let defaults = try JSONValue(parsing: Array(JSONFile.text(of: TrainingOptions()).utf8))
         let given = try JSONValue(contentsOf: path)
         guard given.object != nil else { throw DataError("expected a JSON object of settings", file: path) }
+        try checkKeys(given, known: try JSONValue(parsing: Array(JSONFile.text(of: TrainingOptions.withEveryKey).utf8)), file: path, at: "")
         return try JSONFile.decode(TrainingOptions.self, from: try merged(defaults, given, file: path, at: ""), file: path)
+    }
+
+    /// Options in which nothing is absent: encoded, they have every key that a file may have.
+    private static var withEveryKey: TrainingOptions {
+        var options = TrainingOptions()
+        (options.epochs, options.layers, options.hiddenWidth, options.layerWidth, options.dimension, options.idWidth) = (1, 1, 1, 1, 1, 1)
+        (options.walks, options.walkLength, options.restart) = (1, 1, 0.5)
+        options.training.hardNegativeRanks = 1...2
+        options.training.pairs.largestCollection = 2
+        options.training.pairs.mostPairsPerCollection = 1
+        return options
+    }
+
+    /// A key that nothing reads is a mistake: the setting would silently keep its default.
+    private static func checkKeys(_ given: JSONValue, known: JSONValue, file: String, at place: String) throws {
+        guard let given = given.object, let known = known.object else { return }
+        for (key, value) in given.sorted(by: { $0.key < $1.key }) {
+            guard let inner = known[key] else {
+                let names = known.keys.sorted().joined(separator: ", ")
+                throw DataError("there is no setting \"\(place)\(key)\"; the settings here are \(names)", file: file)
+            }
+            // A choice among cases is written as an object with the case's name: its decoder checks it.
+            if key != "window" { try checkKeys(value, known: inner, file: file, at: place + key + ".") }
+        }
     }
 
     private static func merged(_ base: JSONValue, _ over: JSONValue, file: String, at place: String) throws -> JSONValue {

@@ -36,6 +36,9 @@ public struct TrainingRun {
     public func run(
         output: String?, resumes: Bool = false, validation: EvaluationTask? = nil, initialModel: PinSageModel? = nil, hooks: Hooks = Hooks()
     ) throws -> (model: PinSageModel, state: TrainingState) {
+        // Before hours of work, not after.
+        if let output { try ArtifactWriter.check(output, kind: PinSageModel.kind) }
+        try dataset.checkTargets()
         var (graph, validation) = (dataset.graph, validation)
         if validation == nil, options.holdsOutValidation { (graph, validation) = try holdOut() }
         let resumed = resumes ? try output.flatMap { Checkpoint.exists(at: $0) ? try Checkpoint.open($0) : nil } : nil
@@ -46,9 +49,13 @@ public struct TrainingRun {
         let defaults = TrainingDefaults(graph: graph, hasContent: transform.hasContent, pairsPerEpoch: pairSource.count)
         configuration.epochs = options.epochs ?? defaults.epochs
         let model = try self.model(transform, defaults: defaults, start: resumed?.model ?? initialModel)
+        let fingerprint = output == nil ? 0 : graph.fingerprint
         if let resumed, resumed.configuration != configuration || resumed.model.configuration != model.configuration {
             throw ConfigurationError(
                 "--resume needs the settings that the checkpoint was made with; they are in \(output ?? "")/training/cursor.json")
+        }
+        if let resumed, resumed.graph != fingerprint {
+            throw DataError("the checkpoint was made on another dataset (or other validation edges) than the one to go on with", file: output)
         }
         let idVectors =
             model.configuration.idWidth > 0 ? try initialModel?.idVectors ?? initialIDVectors(graph, width: model.configuration.idWidth) : nil
@@ -69,7 +76,7 @@ public struct TrainingRun {
         }
         if let output {
             trainerHooks.checkpoint = { state in
-                try Checkpoint(model: model, configuration: configuration, state: state).write(to: output)
+                try Checkpoint(model: model, configuration: configuration, state: state, graph: fingerprint).write(to: output)
             }
         }
         let start = resumed?.state ?? trainer.initialState(parameters: initialModel?.parameters)
@@ -115,6 +122,12 @@ public struct TrainingRun {
     private func model(_ transform: FeatureTransform, defaults: TrainingDefaults, start: PinSageModel?) throws -> PinSageModel {
         let layers = options.layers ?? defaults.layers
         let idWidth = options.idWidth ?? defaults.idWidth
+        // Before anything is made in these sizes.
+        try ConfigurationError.require((0...8).contains(layers), "layers is \(layers), expected 0 to 8")
+        try ConfigurationError.require((0...65536).contains(idWidth), "id-features is \(idWidth), expected 0 to 65536")
+        try ConfigurationError.require(
+            layers == 0 || options.neighbors.count <= layers,
+            "neighbors has \(options.neighbors.count) numbers, expected at most one for each of \(layers) layers")
         var walks = defaults.walks
         walks.walks = options.walks ?? walks.walks
         walks.walkLength = options.walkLength ?? walks.walkLength
@@ -129,7 +142,7 @@ public struct TrainingRun {
         try configuration.validate()
         if let start, start.configuration != configuration {
             throw ConfigurationError(
-                "the model to start from has another shape (\(start.configuration)) than these settings ask for (\(configuration))")
+                "the model to start from has another shape (\(start.configuration.summary)) than these settings ask for (\(configuration.summary))")
         }
         return PinSageModel(
             configuration: configuration, parameters: start?.parameters ?? .initial(configuration, options.training), walks: walks,

@@ -18,9 +18,10 @@ public struct ExactIndex: NearestNeighborIndex {
         guard queries.columns == dimension else {
             throw DataError("the index has vectors of \(dimension) numbers, the query has \(queries.columns)")
         }
+        guard queries.values.allSatisfy(\.isFinite) else { throw DataError("expected a query of finite numbers, found NaN or infinity") }
         guard k >= 0 else { throw ConfigurationError("k is \(k), expected 0 or more") }
         // As many more as are excluded, so that k remain however the excluded ones rank.
-        let found = min(k + excluding.count, count)
+        let found = min(min(k, count) + excluding.count, count)
         guard found > 0 else { return Array(repeating: [], count: queries.rows) }
         let (ids, scores) = try kernels.topK(queries: queries, rows: embeddings.vectors, k: found)
         return (0..<queries.rows).map { row in

@@ -100,6 +100,32 @@ enum FileSystem {
         if code != 0 { throw error("\(old) cannot be renamed to this", new) }
     }
 
+    /// Makes a file through a temporary sibling, so that the path holds the old file or the complete new one. A link's target is replaced and
+    /// not the link.
+    ///
+    /// - Throws: ``DataError`` when something else than a file is there (a device, a pipe, a folder), or what `body` threw.
+    static func replaceFile(_ path: String, _ body: (_ temporary: String) throws -> Void) throws {
+        var target = path
+        if let existing = kind(of: path) {
+            guard existing.kind == .file else {
+                throw DataError("expected a file to replace, found something else, which will not be replaced", file: path)
+            }
+            if let real = unsafe realpath(path, nil) {
+                target = unsafe String(cString: real)
+                unsafe free(real)
+            }
+        }
+        let temporary = "\(directory(of: target))/.\(name(of: target)).partial-\(processIdentifier)"
+        try remove(temporary)
+        do {
+            try body(temporary)
+            try rename(temporary, to: target)
+        } catch {
+            try? remove(temporary)
+            throw error
+        }
+    }
+
     /// Exchanges two directories in one step, so that at every moment there is one under either name.
     static func exchange(_ one: String, _ other: String) throws {
         #if canImport(Darwin)

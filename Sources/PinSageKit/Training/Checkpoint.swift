@@ -5,16 +5,20 @@ public struct Checkpoint: Sendable {
     public var model: PinSageModel
     public var configuration: TrainingConfiguration
     public var state: TrainingState
+    /// ``Graph/fingerprint`` of the graph that the run trains on.
+    public var graph: UInt32
 
-    public init(model: PinSageModel, configuration: TrainingConfiguration, state: TrainingState) {
+    public init(model: PinSageModel, configuration: TrainingConfiguration, state: TrainingState, graph: UInt32) {
         self.model = model
         self.configuration = configuration
         self.state = state
+        self.graph = graph
     }
 
     /// training/cursor.json
     private struct Cursor: Codable {
         var configuration: TrainingConfiguration
+        var graph: UInt32
         var step: Int
         var optimizerStep: Int
         var validationsSinceBest: Int
@@ -38,7 +42,8 @@ public struct Checkpoint: Sendable {
         best.idVectors = state.bestIDVectors
         try best.write(into: &writer)
         let cursor = Cursor(
-            configuration: configuration, step: state.step, optimizerStep: state.optimizer.step, validationsSinceBest: state.validationsSinceBest,
+            configuration: configuration, graph: graph, step: state.step, optimizerStep: state.optimizer.step,
+            validationsSinceBest: state.validationsSinceBest,
             best: state.best.map { .init(value: $0.value, step: $0.step) })
         try writer.write(Checkpoint.cursorFile, text: try JSONFile.text(of: cursor))
         try Safetensors.write(stateTensors, to: try writer.newPath(for: Checkpoint.stateFile))
@@ -104,6 +109,6 @@ public struct Checkpoint: Sendable {
             parameters: try Parameters(tensors: tensors, prefix: "current.", configuration: shape, file: file), optimizer: optimizer,
             idVectors: idVectors, step: cursor.step, best: best, validationsSinceBest: cursor.validationsSinceBest,
             metrics: try TrainingState.MetricsRow.read(from: artifact.path(of: metricsFile)))
-        return Checkpoint(model: model, configuration: cursor.configuration, state: state)
+        return Checkpoint(model: model, configuration: cursor.configuration, state: state, graph: cursor.graph)
     }
 }

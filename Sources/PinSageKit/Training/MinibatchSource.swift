@@ -16,6 +16,8 @@ final class MinibatchSource: @unchecked Sendable {
     private let random: CounterRandom
     /// Collections that produce pairs: an item that shares one of them with a query is a positive of it.
     private let producesPairs: [Bool]
+    /// For each collection the first of its entries while exclusions are made, else -1.
+    private var firstEntry: [Int32]
     private var epochPairs: (epoch: Int, pairs: [PositivePair])?
 
     /// Minibatches per epoch; the last one of an epoch may be smaller.
@@ -39,6 +41,7 @@ final class MinibatchSource: @unchecked Sendable {
         builder = ComputationGraphBuilder(
             sampler: sampler, itemCount: graph.itemCount, neighborsPerLayer: neighborsPerLayer, threads: kernels.threads)
         stepsPerEpoch = (pairSource.count + configuration.batchSize - 1) / configuration.batchSize
+        firstEntry = Array(repeating: -1, count: graph.collectionCount)
         producesPairs = (0..<graph.collectionCount).map { pairSource.producesPairs(CollectionID($0)) }
     }
 
@@ -145,25 +148,40 @@ final class MinibatchSource: @unchecked Sendable {
         item == pair.query || item == pair.positive || graph.shareCollection(pair.query, item) { self.producesPairs[Int($0.row)] }
     }
 
-    /// Shared negatives that are positives of a pair's query.
+    /// Shared negatives that are positives of a pair's query, ascending pair by pair, each once.
     private func exclusions(pairs: [PositivePair], negatives: [ItemID]) -> [(pair: Int32, negative: Int32)] {
-        // Turned around, a few look-ups per pair instead of one per pair and negative: which negatives each collection holds.
-        var columns: [UInt32: [Int32]] = [:]
-        var columnsOfItem: [ItemID: [Int32]] = [:]
+        // Turned around, a few look-ups per pair instead of one per pair and negative: which negatives each collection holds, as linked lists
+        // in a table of all collections, of which only touched entries are reset.
+        var entries: [(column: Int32, next: Int32)] = []
         for (column, item) in negatives.enumerated() {
-            columnsOfItem[item, default: []].append(Int32(column))
             for collection in graph.collections(of: item) where producesPairs[Int(collection.row)] {
-                columns[collection.row, default: []].append(Int32(column))
+                entries.append((Int32(column), firstEntry[Int(collection.row)]))
+                firstEntry[Int(collection.row)] = Int32(entries.count - 1)
             }
         }
+        var columnsOfItem: [ItemID: [Int32]] = [:]
+        for (column, item) in negatives.enumerated() { columnsOfItem[item, default: []].append(Int32(column)) }
         var excluded: [(pair: Int32, negative: Int32)] = []
+        var lastPair = [Int32](repeating: -1, count: negatives.count)
         for (index, pair) in pairs.enumerated() {
+            func exclude(_ column: Int32) {
+                guard lastPair[Int(column)] != Int32(index) else { return }
+                lastPair[Int(column)] = Int32(index)
+                excluded.append((Int32(index), column))
+            }
             for collection in graph.collections(of: pair.query) {
-                for column in columns[collection.row] ?? [] { excluded.append((Int32(index), column)) }
+                var entry = firstEntry[Int(collection.row)]
+                while entry >= 0 {
+                    exclude(entries[Int(entry)].column)
+                    entry = entries[Int(entry)].next
+                }
             }
             for item in [pair.query, pair.positive] {
-                for column in columnsOfItem[item] ?? [] { excluded.append((Int32(index), column)) }
+                for column in columnsOfItem[item] ?? [] { exclude(column) }
             }
+        }
+        for item in negatives {
+            for collection in graph.collections(of: item) { firstEntry[Int(collection.row)] = -1 }
         }
         return excluded
     }

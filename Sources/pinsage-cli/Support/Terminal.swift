@@ -26,10 +26,24 @@ enum Terminal {
                     let written = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
                 #endif
                 if written < 0 && errno == EINTR { continue }
-                guard written > 0 else { return }
+                guard written > 0 else {
+                    // A result that cannot be delivered is a failure; a message that cannot must not hide the result.
+                    if descriptor == 1 {
+                        let reason = unsafe String(cString: strerror(errno))
+                        error("error: the result cannot be written to standard output: \(reason)")
+                        exit(1)
+                    }
+                    return
+                }
                 unsafe rest = UnsafeRawBufferPointer(rebasing: rest[written...])
             }
         }
+    }
+
+    /// A name as one line of text: control characters, which might steer the terminal or break a table, are shown escaped.
+    static func line(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
+        return text.unicodeScalars.map { $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0) }.joined()
     }
 
     /// Columns of names and values for people.
@@ -47,6 +61,11 @@ enum Terminal {
             text.append(digit)
         }
         return value < 0 ? "-" + text : text
+    }
+
+    /// A count of things: 1 epoch, 2 epochs.
+    static func count(_ value: Int, _ singular: String, _ plural: String? = nil) -> String {
+        count(value) + " " + (value == 1 ? singular : plural ?? singular + "s")
     }
 
     /// A length in bytes for people: 1.5 GiB.

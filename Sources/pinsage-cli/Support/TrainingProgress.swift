@@ -27,8 +27,8 @@ final class TrainingProgress {
             bar = ProgressBar("training", unit: "pairs")
             self.start = start
             Terminal.error(
-                "\(Terminal.count(start.parameterCount)) parameters, \(Terminal.count(start.pairs)) pairs in \(start.stepsPerEpoch) steps an epoch, "
-                    + "\(start.epochs) epochs" + (start.firstStep > 0 ? ", going on at step \(start.firstStep)" : ""))
+                "\(Terminal.count(start.parameterCount)) parameters, \(Terminal.count(start.pairs)) pairs in \(Terminal.count(start.stepsPerEpoch, "step")) an epoch, "
+                    + Terminal.count(start.epochs, "epoch") + (start.firstStep > 0 ? ", going on at step \(start.firstStep)" : ""))
             for note in start.notes { Terminal.error("note: \(note)") }
         case .step(let step):
             pairs += step.pairs

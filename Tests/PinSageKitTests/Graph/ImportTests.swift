@@ -172,7 +172,7 @@ import Testing
         Bad(text: "", expected: "empty file"),
         Bad(text: "\n\n", line: 1, expected: "only empty lines"),
         Bad(text: "item\tboard\na\tc\n", line: 1, expected: "expected a column \"collection\" in the header, found \"item\", \"board\""),
-        Bad(text: "item\titem\tcollection\n", line: 1, column: 6, expected: "found \"item\" twice"),
+        Bad(text: "item\titem\tcollection\n", line: 1, column: 6, expected: "found \"item\" again"),
         Bad(text: "item\tcollection\na\tc\na\n", line: 3, expected: "expected 2 fields as in the header, found 1"),
         Bad(text: "item\tcollection\na\tc\tx\n", line: 2, expected: "found 3"),
         Bad(text: "item\tcollection\na\t\n", line: 2, column: 3, expected: "column \"collection\", found an empty field"),

@@ -47,7 +47,7 @@ import Testing
             let model = PinSageModel(
                 configuration: PinSageConfiguration(inputWidth: 8, layers: 2, dimension: 8), parameters: state.parameters,
                 walks: WalkConfiguration(walks: 30, walkLength: 2, neighbors: 6), neighborsPerLayer: [5, 5], seed: 4, features: transform)
-            try Checkpoint(model: model, configuration: TrainingConfiguration(), state: state).write(to: path)
+            try Checkpoint(model: model, configuration: TrainingConfiguration(), state: state, graph: 0).write(to: path)
         }
         let stopped = try trainer.run(from: trainer.initialState(), hooks: hooks)
         #expect(stopped.step == steps && stopped.parameters != expected.parameters)

@@ -91,6 +91,11 @@ struct TextTable {
                         throw DataError("expected text in \"\(key)\", found a NUL character", file: name, line: line)
                     }
                     row.values.append(text)
+                case .number where required.contains(key):
+                    // Its digits are lost already: two such identifiers might become one.
+                    throw DataError(
+                        "expected a text or a whole number of at most 64 bits in \"\(key)\", found another number; write it as a text", file: name,
+                        line: line)
                 default: row.values.append(value.serialized())
                 }
                 row.names.append(key)
@@ -110,13 +115,27 @@ struct TableHeader: Sendable {
     let names: [String]
     private let file: String
     private let line: Int
+    /// SQLite's limit is 2000, and the catalog has some of its own.
+    private static let mostColumns = 1900
 
     init(_ parser: RecordParser, file: String) throws {
         names = parser.fields.indices.map { parser.text($0) }
         self.file = file
         line = parser.line
-        for (index, name) in names.enumerated() where names[..<index].contains(name) {
-            throw DataError("expected distinct columns, found \"\(name)\" twice", file: file, line: line, column: parser.column(of: index))
+        guard names.count <= TableHeader.mostColumns else {
+            throw DataError("expected at most \(TableHeader.mostColumns) columns, found \(names.count)", file: file, line: line)
+        }
+        // The catalog's columns are SQLite's, to which letter case makes no difference.
+        var seen: Set<String> = []
+        for (index, name) in names.enumerated() {
+            if name.isEmpty {
+                throw DataError("expected a name for each column, found none", file: file, line: line, column: parser.column(of: index))
+            }
+            guard seen.insert(name.lowercased()).inserted else {
+                throw DataError(
+                    "expected column names that differ in more than letter case, found \"\(name)\" again", file: file, line: line,
+                    column: parser.column(of: index))
+            }
         }
     }
 

@@ -15,6 +15,8 @@ extension DatasetSplit {
     @discardableResult
     public static func write(_ source: String, configuration: Configuration, to directory: String) throws -> Report {
         let dataset = try Dataset.open(source)
+        try dataset.checkTargets()
+        try checkReplaceable(directory)
         let split = try DatasetSplit(dataset.graph, configuration: configuration)
         guard split.train.edgeCount > 0 else { throw DataError("expected edges to train on, found that all of them would be held out", file: source) }
         let existed = FileSystem.kind(of: directory) != nil
@@ -30,6 +32,23 @@ extension DatasetSplit {
         return Report(
             trainEdges: split.train.edgeCount, testEdges: split.test.edges.count, testPairs: split.test.pairs.count,
             validationEdges: split.validation.edges.count, validationPairs: split.validation.pairs.count)
+    }
+
+    /// A folder may be new, empty, or hold an earlier split; anything else in the way stays.
+    private static func checkReplaceable(_ directory: String) throws {
+        guard let existing = FileSystem.kind(of: directory) else { return }
+        guard existing.kind == .directory else { throw DataError("expected a folder to write to, found a file", file: directory) }
+        let train = directory + "/train"
+        if FileSystem.kind(of: train) != nil, let manifest = try? Artifact.open(train, kind: Dataset.kind).manifest, manifest.metadata["split"] != nil
+        {
+            return
+        }
+        let names = try FileSystem.names(in: directory)
+        if names.contains(Manifest.fileName) { throw DataError("expected a folder for a split, found an artifact of this program", file: directory) }
+        let own = ["train"] + ["test", "validation"].flatMap { [$0 + ".pairs.tsv", $0 + ".collections.tsv"] }
+        if let first = names.first(where: own.contains) {
+            throw DataError("this folder holds \(first), which no split wrote; it will not be replaced", file: directory)
+        }
     }
 
     private func writeTrain(_ dataset: Dataset, artifact: Artifact, _ configuration: Configuration, to path: String) throws {

@@ -119,11 +119,11 @@ public struct DatasetSplit: Sendable {
             var chosen: [Int] = []
             switch rule {
             case .leaveLast(let count):
-                guard range.count >= max(configuration.minimumMembers, count + 1) else { continue }
+                guard range.count >= configuration.minimumMembers, range.count > count else { continue }
                 let known = range.filter { time($0) != Graph.unknownTime }
                 chosen = Array(known.sorted { (time($0), $0) > (time($1), $1) }.prefix(count))
             case .leaveRandom(let count):
-                guard range.count >= max(configuration.minimumMembers, count + 1) else { continue }
+                guard range.count >= configuration.minimumMembers, range.count > count else { continue }
                 chosen = Array(range.sorted { (key($0), $0) < (key($1), $1) }.prefix(count))
             case .before(let limit):
                 chosen = range.filter { time($0) >= limit && time($0) != Graph.unknownTime }

@@ -40,6 +40,7 @@ public struct DatasetSynthesizer: Sendable {
                 throw DataError("expected between 1 and \(min(items, collections)) communities, found \(communities)")
             }
             guard 0...1 ~= affinity else { throw DataError("expected an affinity between 0 and 1, found \(affinity)") }
+            guard dimension <= 65536 else { throw DataError("expected a dimension of at most 65536, found \(dimension)") }
             guard dimension >= 0, noise >= 0, noise.isFinite else {
                 throw DataError("expected a dimension and noise of at least 0, found \(dimension) and \(noise)")
             }

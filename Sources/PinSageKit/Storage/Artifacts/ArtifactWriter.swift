@@ -127,6 +127,11 @@ public struct ArtifactWriter {
         return unsafe String(cString: real)
     }
 
+    /// Whether an artifact of this kind could be written to `path` now; for commands that work long before they write.
+    ///
+    /// - Throws: ``DataError`` for something else in the way, or a folder in which nothing can be made.
+    public static func check(_ path: String, kind: String) throws { _ = try ArtifactWriter(kind: kind, at: path) }
+
     private static func checkReplaceable(_ path: String, kind: String) throws {
         guard FileSystem.kind(of: path) != nil else { return }
         let manifest: Manifest
@@ -136,7 +141,8 @@ public struct ArtifactWriter {
             throw DataError("something that is not a PinSageKit \(kind) is here and will not be replaced", file: path)
         }
         guard manifest.kind == kind else {
-            throw DataError("expected a \(kind) to replace, found one of kind \(manifest.kind), which will not be replaced", file: path)
+            throw DataError(
+                "expected to replace an artifact of kind \(kind), found one of kind \(manifest.kind), which will not be replaced", file: path)
         }
         let known = Set(manifest.files.keys).union([Manifest.fileName])
         let databaseJournals = ["-wal", "-shm", "-journal"]

@@ -71,16 +71,10 @@ public enum Npy {
     public static func write<Element: StoredElement>(
         _ values: some Collection<Element>, shape: [Int]? = nil, elementType: ElementType? = nil, to path: String
     ) throws {
-        let temporary = "\(FileSystem.directory(of: path))/.\(FileSystem.name(of: path)).partial-\(processIdentifier)"
-        try FileSystem.remove(temporary)
-        do {
+        try FileSystem.replaceFile(path) { temporary in
             var writer = try NpyWriter<Element>(temporary, elementType: elementType)
             try writer.append(values)
             try writer.finish(shape: shape)
-            try FileSystem.rename(temporary, to: path)
-        } catch {
-            try? FileSystem.remove(temporary)
-            throw error
         }
     }
 

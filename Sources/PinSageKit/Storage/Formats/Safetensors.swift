@@ -28,19 +28,13 @@ public enum Safetensors {
 
     /// Writes tensors as F32, in the order given, each at a multiple of 64 bytes; the file appears under its name when it is complete.
     public static func write(_ tensors: [(name: String, tensor: Tensor)], metadata: [String: String] = [:], to path: String) throws {
-        let temporary = "\(FileSystem.directory(of: path))/.\(FileSystem.name(of: path)).partial-\(processIdentifier)"
-        try FileSystem.remove(temporary)
-        do {
+        try FileSystem.replaceFile(path) { temporary in
             let file = try OutputFile(temporary)
             try file.write(header(tensors, metadata: metadata))
             for (_, tensor) in tensors {
                 try unsafe tensor.values.withUnsafeBytes { bytes in try unsafe file.write(bytes) }
             }
             try file.close()
-            try FileSystem.rename(temporary, to: path)
-        } catch {
-            try? FileSystem.remove(temporary)
-            throw error
         }
     }
 

@@ -15,10 +15,13 @@ public struct FeatureConfiguration: Codable, Sendable, Equatable {
     public var attributes: [String]
     /// Whether log(1 + degree) is a feature.
     public var logDegree: Bool
+    /// The largest value of the log-degree, beside dense and text blocks of length 1. Little of it leaves cosines alone; where popularity is
+    /// part of the answer, 1 lets a model see it from the first step.
+    public var logDegreeWeight: Float
 
     public init(
         dense: [String]? = nil, text: Bool? = nil, textDimension: Int = 128, textTerms: Int = 1 << 16, attributes: [String] = [],
-        logDegree: Bool = true
+        logDegree: Bool = true, logDegreeWeight: Float = 0.1
     ) {
         self.dense = dense
         self.text = text
@@ -26,11 +29,15 @@ public struct FeatureConfiguration: Codable, Sendable, Equatable {
         self.textTerms = textTerms
         self.attributes = attributes
         self.logDegree = logDegree
+        self.logDegreeWeight = logDegreeWeight
     }
 
     /// - Throws: ``DataError`` for numbers that make no features.
     public func validate() throws {
         guard (1...4096).contains(textDimension) else { throw DataError("expected 1 to 4096 text dimensions, found \(textDimension)") }
+        guard logDegreeWeight.isFinite, logDegreeWeight >= 0 else {
+            throw DataError("expected a weight of the log-degree of 0 or more, found \(logDegreeWeight)")
+        }
         guard (1...1 << 22).contains(textTerms) else { throw DataError("expected 1 to \(1 << 22) text terms, found \(textTerms)") }
         let repeated = Dictionary(grouping: attributes + (dense ?? []), by: { $0 }).first { $0.value.count > 1 }
         if let name = repeated?.key { throw DataError("expected each feature once, found '\(name)' twice") }

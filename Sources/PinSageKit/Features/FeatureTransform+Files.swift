@@ -13,7 +13,7 @@ extension FeatureTransform {
             "version": JSONValue(Self.version), "width": JSONValue(width),
             "dense": .array(dense.map { ["name": .string($0.name), "columns": JSONValue($0.columns)] }),
         ]
-        if let largestLogDegree { object["log_degree"] = ["largest": .number(largestLogDegree)] }
+        if let largestLogDegree { object["log_degree"] = ["largest": .number(largestLogDegree), "weight": .number(logDegreeWeight)] }
         if let attributes {
             object["attributes"] = [
                 "categorical": .array(attributes.categorical.map { .string($0) }), "buckets": JSONValue(attributes.buckets),
@@ -57,7 +57,8 @@ extension FeatureTransform {
             DenseBlock(name: try fields.string(block, "name"), columns: try fields.int(block, "columns", 0...1 << 24))
         }
         var largest: Double?
-        if let block = json["log_degree"] { largest = try fields.number(block, "largest") }
+        var weight = 0.0
+        if let block = json["log_degree"] { (largest, weight) = (try fields.number(block, "largest"), try fields.number(block, "weight")) }
         var attributes: AttributeFeatures?
         if let block = json["attributes"] {
             attributes = AttributeFeatures(
@@ -72,7 +73,8 @@ extension FeatureTransform {
         }
         var text: TextFeatures?
         if let block = json["text"] { text = try readText(block, fields, from: directory + "/" + fileNames[1]) }
-        let transform = FeatureTransform(dense: dense, text: text, attributes: attributes, largestLogDegree: largest, kernels: kernels)
+        let transform = FeatureTransform(
+            dense: dense, text: text, attributes: attributes, largestLogDegree: largest, logDegreeWeight: weight, kernels: kernels)
         guard try fields.int(json, "width", 0...1 << 30) == transform.width else {
             throw DataError("expected blocks of width \(json["width"]?.int ?? 0) together, found \(transform.width)", file: path)
         }

@@ -9,7 +9,8 @@
 /// A row is the concatenation of blocks: dense tables in the order of their names, text, attributes, log-degree. Dense and text blocks are
 /// scaled to length 1 for each item before the block's weight is applied (attributes: see ``AttributeFeatures``); the weights of the content
 /// blocks together have length 1, so the whole row has about length 1 and the cosine of two rows is the weighted mean of the blocks' cosines.
-/// log(1 + degree) is divided by its largest value in the fitted dataset and weighs 0.1: the model can use it, the cosine hardly sees it.
+/// log(1 + degree) is divided by its largest value in the fitted dataset and weighs ``FeatureConfiguration/logDegreeWeight``, little unless
+/// told otherwise: the model can use it, the cosine hardly sees it.
 ///
 /// A value that is not finite counts as 0; a block that is missing for an item is zeros. Rows depend on nothing but the item, so
 /// ``vector(for:dense:degree:)`` of an item is bit for bit its row of ``matrix(for:catalog:progress:)``.
@@ -20,8 +21,6 @@ public struct FeatureTransform: Sendable {
         public let columns: Int
     }
 
-    /// The largest weight of the log-degree, relative to a row of length 1.
-    static let logDegreeWeight: Float = 0.1
     /// The weight of attributes beside a dense or text block of weight 1.
     static let attributeWeight: Float = 0.5
 
@@ -30,13 +29,18 @@ public struct FeatureTransform: Sendable {
     let attributes: AttributeFeatures?
     /// ln(1 + largest degree) of the fitted dataset; `nil` without the block.
     let largestLogDegree: Double?
+    /// ``FeatureConfiguration/logDegreeWeight``.
+    let logDegreeWeight: Double
     let kernels: Kernels
 
-    init(dense: [DenseBlock], text: TextFeatures?, attributes: AttributeFeatures?, largestLogDegree: Double?, kernels: Kernels) {
+    init(
+        dense: [DenseBlock], text: TextFeatures?, attributes: AttributeFeatures?, largestLogDegree: Double?, logDegreeWeight: Double, kernels: Kernels
+    ) {
         self.dense = dense
         self.text = text
         self.attributes = attributes
         self.largestLogDegree = largestLogDegree
+        self.logDegreeWeight = logDegreeWeight
         self.kernels = kernels
     }
 
@@ -101,7 +105,8 @@ public struct FeatureTransform: Sendable {
         }
         let transform = FeatureTransform(
             dense: dense, text: text, attributes: attributes,
-            largestLogDegree: configuration.logDegree ? log1p(Double(largestDegree)) : nil, kernels: kernels)
+            largestLogDegree: configuration.logDegree ? log1p(Double(largestDegree)) : nil, logDegreeWeight: Double(configuration.logDegreeWeight),
+            kernels: kernels)
         return (transform, try transform.matrix(for: dataset, catalog: catalog, progress: progress))
     }
 
@@ -230,12 +235,12 @@ public struct FeatureTransform: Sendable {
     /// Where the log-degree is in a row, and what log(1 + degree) is multiplied by.
     public var degreeColumn: (column: Int, scale: Float)? {
         guard let largestLogDegree, largestLogDegree > 0 else { return nil }
-        return (width - 1, Float(Double(Self.logDegreeWeight) / largestLogDegree))
+        return (width - 1, Float(logDegreeWeight / largestLogDegree))
     }
 
     private func fillDegree(_ values: inout [Float], row start: Int, degree: Int) {
         guard let largestLogDegree, largestLogDegree > 0 else { return }
-        values[start + width - 1] = Self.logDegreeWeight * Float(log1p(Double(max(0, degree))) / largestLogDegree)
+        values[start + width - 1] = Float(logDegreeWeight) * Float(log1p(Double(max(0, degree))) / largestLogDegree)
     }
 
     private func fillCatalog(_ values: inout [Float], rows: [Int], _ descriptions: [ItemDescription]) throws {

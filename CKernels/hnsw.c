@@ -142,11 +142,11 @@ int64_t ps_walk_offer(ps_walk *walk, uint64_t key) {
     uint64_t *pool = walk->pool;
     int64_t count = walk->count;
     if (count == walk->capacity && key < pool[count - 1]) return -1;
-    int64_t low = 0, high = count;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (pool[middle] > key) low = middle + 1;
-        else high = middle;
+    // Where it belongs, without branches: where they would go is as good as random.
+    int64_t low = 0;
+    for (int64_t length = count; length > 0; length /= 2) {
+        int64_t half = length - length / 2;
+        low = pool[low + half - 1] > key ? low + half : low;
     }
     if (count < walk->capacity) walk->count = ++count;
     memmove(pool + low + 1, pool + low, (size_t)(count - 1 - low) * sizeof *pool);
@@ -173,6 +173,18 @@ void ps_walk_forget(ps_walk *walk) {
     walk->touched_count = 0;
 }
 
+/// The lists that are followed next unless this one brings better rows: on their way while its rows are scored.
+static inline void prefetch_next_lists(const ps_walk *walk, int32_t layer, int64_t place) {
+    int32_t wanted = 2;
+    for (; place < walk->count && wanted > 0; place++) {
+        if (!(walk->pool[place] & 1)) continue;
+        int64_t width;
+        const uint32_t *list = ps_list(walk->graph, ps_pool_row(walk->pool[place]), layer, &width);
+        ps_prefetch_bytes(list, width * 4);
+        wanted--;
+    }
+}
+
 void ps_walk_layer(ps_walk *walk, int32_t layer, int64_t start, float score) {
     const ps_hnsw_graph *graph = walk->graph;
     int64_t bytes = row_bytes(graph), next = 0;
@@ -186,6 +198,7 @@ void ps_walk_layer(ps_walk *walk, int32_t layer, int64_t start, float score) {
             continue;
         }
         walk->pool[next] &= ~1ull;
+        prefetch_next_lists(walk, layer, next + 1);
         int64_t width, count = 0;
         const uint32_t *list = ps_list(graph, ps_pool_row(walk->pool[next]), layer, &width);
         for (int64_t i = 0; i < width && (int64_t)list[i] < graph->N; i++) {

@@ -2,12 +2,28 @@
 ///
 /// Results come by score descending, equal scores by lower item row. Fewer than k results mean that there are no more candidates.
 public protocol NearestNeighborIndex: Sendable {
-    /// The number of items in the index.
-    var count: Int { get }
-    var dimension: Int { get }
+    /// The items and their f32 vectors, by which the scores of answers are computed.
+    var embeddings: Embeddings { get }
 
     /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, without those in `excluding`.
     func neighbors(of queries: Matrix, k: Int, excluding: Set<ItemID>) throws -> [[Neighbor]]
+
+    /// Writes the index as an artifact, which ``StoredIndex/open(_:kernels:)`` opens.
+    func write(to path: String) throws
+}
+
+extension NearestNeighborIndex {
+    /// The number of items in the index.
+    public var count: Int { embeddings.count }
+    public var dimension: Int { embeddings.dimension }
+
+    /// - Throws: ``DataError`` when the queries have another dimension than the index, ``ConfigurationError`` for a negative k.
+    func check(_ queries: Matrix, k: Int) throws {
+        guard queries.columns == dimension else {
+            throw DataError("the index has vectors of \(dimension) numbers, the query has \(queries.columns)")
+        }
+        guard k >= 0 else { throw ConfigurationError("k is \(k), expected 0 or more") }
+    }
 }
 
 /// One answer of an index.
@@ -19,5 +35,50 @@ public struct Neighbor: Sendable, Hashable {
     public init(item: ItemID, score: Float) {
         self.item = item
         self.score = score
+    }
+}
+
+/// How an index holds the vectors that it compares first; the f32 vectors score what is returned in any case.
+public enum IndexStorage: String, CaseIterable, Sendable, Codable {
+    case f32, bf16, int8
+}
+
+/// Index directories of any kind.
+public enum StoredIndex {
+    public static let kind = "index"
+
+    /// Opens an index; what it is stands in its manifest.
+    ///
+    /// - Throws: ``DataError`` when it is missing, damaged or of an unknown kind of index.
+    /// - Complexity: O(1); the arrays are mapped.
+    public static func open(_ path: String, kernels: Kernels) throws -> any NearestNeighborIndex {
+        let artifact = try Artifact.open(path, kind: kind)
+        let name = artifact.manifest.metadata["index"]?.string
+        switch name {
+        case ExactIndex.name: return try ExactIndex(artifact, kernels: kernels)
+        case HNSWIndex.name: return try HNSWIndex(artifact, kernels: kernels)
+        default:
+            throw DataError(
+                "expected an index of kind \(ExactIndex.name) or \(HNSWIndex.name), found \(name.map { "\"\($0)\"" } ?? "none")",
+                file: path + "/" + Manifest.fileName)
+        }
+    }
+
+    /// The items and vectors that indexes of every kind hold.
+    static func embeddings(_ artifact: Artifact) throws -> Embeddings {
+        let (vectors, shape) = try artifact.array("vectors", as: Float.self)
+        let identifiers = try Identifiers.open(artifact, prefix: "item_ids")
+        guard shape.count == 2, shape[0] == identifiers.count else {
+            throw DataError("expected vectors of the shape [\(identifiers.count), dimension], found \(shape)", file: try artifact.path(of: "vectors"))
+        }
+        return try Embeddings(
+            identifiers: identifiers, vectors: vectors, dimension: shape[1],
+            isNormalized: artifact.manifest.metadata["normalized"]?.bool ?? false)
+    }
+
+    /// Writes what ``embeddings(_:)`` reads.
+    static func write(_ embeddings: Embeddings, into writer: inout ArtifactWriter) throws {
+        try writer.write("vectors", embeddings.vectors, shape: [embeddings.count, embeddings.dimension])
+        try embeddings.identifiers.write(into: &writer, prefix: "item_ids")
     }
 }

@@ -192,15 +192,15 @@ extension Kernels {
             graph.links.count == graph.count * graph.linksWidth, graph.upperFirst.count == graph.count
         else { throw .shapeMismatch("search: queries \(queries.shape) against a graph of \(graph.count) rows of \(graph.width)") }
         guard workspace.threads == threads else { throw .shapeMismatch("search: \(threads) threads, a workspace for \(workspace.threads)") }
-        var answers = GraphAnswers(
-            ids: Array(repeating: 0, count: queries.rows * k), scores: Array(repeating: 0, count: queries.rows * k),
-            counts: Array(repeating: 0, count: queries.rows))
+        var ids = [Int64](repeating: 0, count: queries.rows * k)
+        var scores = [Float](repeating: 0, count: queries.rows * k)
+        var counts = [Int64](repeating: 0, count: queries.rows)
         try unsafe withContext { context throws(KernelError) in
             try unsafe graph.withGraph { graph throws(KernelError) in
                 func run(_ exact: UnsafePointer<Float>?, _ allowed: UnsafePointer<UInt64>?) -> ps_status {
                     unsafe ps_hnsw_search(
-                        context, graph, queries.values, exact, allowed, Int64(queries.rows), Int64(k), Int64(ef), Int64(rerank), &answers.ids,
-                        &answers.scores, &answers.counts, workspace.pointer, Int64(workspace.bytes))
+                        context, graph, queries.values, exact, allowed, Int64(queries.rows), Int64(k), Int64(ef), Int64(rerank), &ids,
+                        &scores, &counts, workspace.pointer, Int64(workspace.bytes))
                 }
                 func run(_ exact: UnsafePointer<Float>?) -> ps_status {
                     guard let allowed else { return unsafe run(exact, nil) }
@@ -211,7 +211,7 @@ extension Kernels {
                 try KernelError.check(status, "hnsw_search")
             }
         }
-        return answers
+        return GraphAnswers(ids: ids, scores: scores, counts: counts)
     }
 }
 

@@ -35,7 +35,7 @@ struct IndexCommand: ParsableCommand {
     @Option(help: ArgumentHelp("hnsw: links of an item in a layer, twice as many in the lowest (default: 16).", valueName: "n"))
     var links: Int?
 
-    @Option(help: ArgumentHelp("hnsw: candidates that links are chosen from (default: 200).", valueName: "n"))
+    @Option(help: ArgumentHelp("hnsw: candidates that links are chosen from (default: 100).", valueName: "n"))
     var efConstruction: Int?
 
     @Option(help: ArgumentHelp("hnsw: candidates that a search keeps unless it says otherwise (default: 64).", valueName: "n"))

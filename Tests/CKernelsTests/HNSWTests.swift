@@ -124,10 +124,12 @@ private final class Graph {
             let status =
                 if let allowed {
                     ps_hnsw_search(
-                        &context, &c, queries, exact, allowed, Int64(Q), Int64(k), Int64(ef), Int64(rerank ?? k), &ids, &scores, &counts, &workspace, bytes)
+                        &context, &c, queries, exact, allowed, Int64(Q), Int64(k), Int64(ef), Int64(rerank ?? k), &ids, &scores, &counts, &workspace,
+                        bytes)
                 } else {
                     ps_hnsw_search(
-                        &context, &c, queries, exact, nil, Int64(Q), Int64(k), Int64(ef), Int64(rerank ?? k), &ids, &scores, &counts, &workspace, bytes)
+                        &context, &c, queries, exact, nil, Int64(Q), Int64(k), Int64(ef), Int64(rerank ?? k), &ids, &scores, &counts, &workspace,
+                        bytes)
                 }
             #expect(status == PS_OK)
         }

@@ -41,7 +41,8 @@ struct LayeredGraph: Sendable {
                     try unsafe rows.withRows { rows, scales, storage throws(KernelError) in
                         var graph = unsafe ps_hnsw_graph(
                             N: Int64(count), E: Int64(width), rows: rows, scales: scales, links: UnsafeMutablePointer(mutating: links.baseAddress),
-                            upper_links: UnsafeMutablePointer(mutating: upperLinks.baseAddress), upper_first: upperFirst.baseAddress, upper_owners: nil,
+                            upper_links: UnsafeMutablePointer(mutating: upperLinks.baseAddress), upper_first: upperFirst.baseAddress,
+                            upper_owners: nil,
                             links_width: Int64(linksWidth), upper_width: Int64(upperWidth),
                             upper_rows: upperWidth > 0 ? Int64(upperLinks.count / upperWidth) : 0, entry: Int64(entry), top: Int32(clamping: top),
                             storage: storage)
@@ -262,7 +263,8 @@ extension Kernels {
                 try unsafe upperOwners.withUnsafeBufferPointer { owners throws(KernelError) in
                     var graph = unsafe ps_hnsw_graph(
                         N: Int64(count), E: Int64(width), rows: rows, scales: scales,
-                        links: links.pointer.assumingMemoryBound(to: UInt32.self), upper_links: upperLinks.pointer.assumingMemoryBound(to: UInt32.self),
+                        links: links.pointer.assumingMemoryBound(to: UInt32.self),
+                        upper_links: upperLinks.pointer.assumingMemoryBound(to: UInt32.self),
                         upper_first: firsts.baseAddress, upper_owners: owners.baseAddress, links_width: Int64(linksWidth),
                         upper_width: Int64(upperWidth), upper_rows: Int64(owners.count), entry: Int64(entry), top: Int32(clamping: top),
                         storage: storage)
@@ -288,7 +290,8 @@ extension Kernels {
                     workspace = GraphWorkspace(bytes: Int(bytes), threads: kernels.threads)
                 }
                 try unsafe KernelError.check(
-                    ps_hnsw_insert(context, graph, batch, levels, Int64(batch.count), &options, workspace.pointer, Int64(workspace.bytes)), "hnsw_insert")
+                    ps_hnsw_insert(context, graph, batch, levels, Int64(batch.count), &options, workspace.pointer, Int64(workspace.bytes)),
+                    "hnsw_insert")
             }
         }
     }

@@ -15,13 +15,18 @@ public struct ExactIndex: NearestNeighborIndex {
         self.init(embeddings: try StoredIndex.embeddings(artifact), kernels: kernels)
     }
 
-    /// - Complexity: O(Q * N * dimension)
-    public func neighbors(of queries: Matrix, k: Int, excluding: Set<ItemID>) throws -> [[Neighbor]] {
-        try check(queries, k: k)
+    /// - Complexity: O(Q * N * dimension); with a filter, N is what it lets through
+    public func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>) throws -> [[Neighbor]] {
+        try check(queries, k: k, filter: filter)
         // As many more as are excluded, so that k remain however the excluded ones rank.
-        let found = min(k + excluding.count, count)
+        let found = min(k + excluding.count, filter?.count ?? count)
         guard found > 0 else { return Array(repeating: [], count: queries.rows) }
-        let (ids, scores) = try kernels.topK(queries: queries, rows: embeddings.vectors, k: found)
+        let (ids, scores) =
+            if let filter {
+                try kernels.topK(queries: queries, rows: embeddings.vectors, candidates: filter.rows, k: found)
+            } else {
+                try kernels.topK(queries: queries, rows: embeddings.vectors, k: found)
+            }
         return (0..<queries.rows).map { row in
             (row * found..<(row + 1) * found).lazy
                 .map { Neighbor(item: ItemID(Int(ids[$0])), score: scores[$0]) }

@@ -5,8 +5,9 @@ public protocol NearestNeighborIndex: Sendable {
     /// The items and their f32 vectors, by which the scores of answers are computed.
     var embeddings: Embeddings { get }
 
-    /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, without those in `excluding`.
-    func neighbors(of queries: Matrix, k: Int, excluding: Set<ItemID>) throws -> [[Neighbor]]
+    /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, among those that `filter` lets through (`nil`: all) and
+    /// without those in `excluding`.
+    func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>) throws -> [[Neighbor]]
 
     /// Writes the index as an artifact, which ``StoredIndex/open(_:kernels:)`` opens.
     func write(to path: String) throws
@@ -17,8 +18,14 @@ extension NearestNeighborIndex {
     public var count: Int { embeddings.count }
     public var dimension: Int { embeddings.dimension }
 
-    /// - Throws: ``DataError`` when the queries have another dimension than the index, ``ConfigurationError`` for a negative k.
-    func check(_ queries: Matrix, k: Int) throws {
+    /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, without those in `excluding`.
+    public func neighbors(of queries: Matrix, k: Int, excluding: Set<ItemID>) throws -> [[Neighbor]] {
+        try neighbors(of: queries, k: k, among: nil, excluding: excluding)
+    }
+
+    /// - Throws: ``DataError`` when queries or filter are for another dimension or number of items, ``ConfigurationError`` for a negative k.
+    func check(_ queries: Matrix, k: Int, filter: ItemFilter?) throws {
+        if let filter, filter.items != count { throw DataError("the index has \(count) items, the filter is for \(filter.items)") }
         guard queries.columns == dimension else {
             throw DataError("the index has vectors of \(dimension) numbers, the query has \(queries.columns)")
         }

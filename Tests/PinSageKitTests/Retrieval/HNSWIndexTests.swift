@@ -71,11 +71,13 @@ import Testing
     @Test func manifestsThatContradictTheArraysAreRefused() throws {
         let folder = try TemporaryFolder()
         let index = try HNSWIndex.build(
-            IndexVectors.embeddings(IndexVectors.clustered(50, width: 4, seed: 1), width: 4), configuration: HNSWConfiguration(links: 4), kernels: kernels)
+            IndexVectors.embeddings(IndexVectors.clustered(50, width: 4, seed: 1), width: 4), configuration: HNSWConfiguration(links: 4),
+            kernels: kernels)
         try index.write(to: folder["i"])
         let artifact = try Artifact.open(folder["i"])
         for (key, value): (String, JSONValue) in [
-            ("entry", 50), ("entry", -1), ("entry", -2), ("top", 16), ("top", -1), ("links", 5), ("links", 0), ("storage", "f64"), ("storage", "bf16"),
+            ("entry", 50), ("entry", -1), ("entry", -2), ("top", 16), ("top", -1), ("links", 5), ("links", 0), ("storage", "f64"),
+            ("storage", "bf16"),
             ("metric", "l2"), ("hnsw_version", 2), ("index", "tree"), ("ef", 0), ("seed", "x"),
         ] {
             var writer = try ArtifactWriter(kind: StoredIndex.kind, at: folder["bad"])

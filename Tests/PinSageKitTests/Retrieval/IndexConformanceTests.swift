@@ -14,7 +14,8 @@ struct IndexKind: CustomTestStringConvertible, Sendable {
         [IndexKind(testDescription: "exact", recall: 1) { ExactIndex(embeddings: $0, kernels: $1) }]
         + IndexStorage.allCases.map { storage in
             IndexKind(testDescription: "hnsw, \(storage.rawValue)", recall: 0.97) {
-                try HNSWIndex.build($0, configuration: HNSWConfiguration(links: 8, efConstruction: 80, ef: 80, storage: storage, batch: 100), kernels: $1)
+                try HNSWIndex.build(
+                    $0, configuration: HNSWConfiguration(links: 8, efConstruction: 80, ef: 80, storage: storage, batch: 100), kernels: $1)
             }
         }
 }
@@ -145,6 +146,36 @@ enum IndexVectors {
         let near = try kind.build(lengths, kernels).neighbors(of: queries, k: 10, excluding: [])
         let same = zip(best, near).reduce(0) { $0 + Set($1.0.map(\.item)).intersection($1.1.map(\.item)).count }
         #expect(Double(same) / 2000 >= kind.recall - 0.02, "recall@10 \(Double(same) / 2000) of inner products")
+    }
+
+    /// Filters of any width: right items, right counts, and as many of the true neighbors as without.
+    @Test(arguments: IndexKind.all) func filters(_ kind: IndexKind) throws {
+        let width = 24, count = 6000
+        let embeddings = try IndexVectors.embeddings(IndexVectors.clustered(count, width: width, seed: 14), width: width)
+        let index = try kind.build(embeddings, kernels)
+        let queries = Matrix(rows: 60, columns: width, values: IndexVectors.clustered(60, width: width, seed: 15))
+        let ranked = try ExactIndex(embeddings: embeddings, kernels: kernels).neighbors(of: queries, k: count, excluding: [])
+        var random = SplitMix(seed: 16)
+        for share in [0.5, 0.1, 0.01, 0.001, 0] {
+            let allowed = (0..<count).filter { _ in Double(random.next() >> 11) * 0x1p-53 < share }.map { ItemID($0) }
+            let filter = ItemFilter(items: count, allowed: allowed)
+            #expect(filter.count == allowed.count && filter.rows == allowed.map { Int64($0.row) })
+            let excluding = Set(allowed.prefix(3))
+            for k in [1, 10, 200, count] {
+                let found = try index.neighbors(of: queries, k: k, among: filter, excluding: excluding)
+                var hits = 0, all = 0
+                for (row, answers) in found.enumerated() {
+                    let truth = ranked[row].filter { filter.contains($0.item) && !excluding.contains($0.item) }.prefix(k)
+                    #expect(answers.count == truth.count, "share \(share), k \(k)")
+                    #expect(answers.allSatisfy { filter.contains($0.item) && !excluding.contains($0.item) })
+                    hits += Set(truth).intersection(answers).count
+                    all += truth.count
+                }
+                #expect(Double(hits) >= kind.recall * Double(all), "share \(share), k \(k): \(hits) of \(all)")
+            }
+        }
+        let other = ItemFilter(items: count - 1, allowed: [])
+        #expect(throws: DataError.self) { try index.neighbors(of: queries, k: 1, among: other, excluding: []) }
     }
 
     /// The same files on 1, 2 and 7 threads, and again; and what is opened answers as what was built.

@@ -24,7 +24,7 @@ public struct HNSWConfiguration: Sendable, Hashable {
     public var batch: Int
 
     public init(
-        metric: Metric = .innerProduct, links: Int = 16, efConstruction: Int = 200, ef: Int = 64, storage: IndexStorage = .int8, seed: UInt64 = 7,
+        metric: Metric = .innerProduct, links: Int = 16, efConstruction: Int = 100, ef: Int = 64, storage: IndexStorage = .int8, seed: UInt64 = 7,
         batch: Int = 512
     ) {
         self.metric = metric

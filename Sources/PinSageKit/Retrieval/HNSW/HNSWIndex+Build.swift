@@ -79,6 +79,7 @@ extension HNSWIndex {
         guard let bad else { return }
         let item = bad / embeddings.dimension
         throw DataError(
-            "expected finite values up to 1e15, found \(embeddings.vectors[bad]) in the vector of item \"\(embeddings.identifiers[item])\" (row \(item))")
+            "expected finite values up to 1e15, found \(embeddings.vectors[bad]) in the vector of item \"\(embeddings.identifiers[item])\" (row \(item))"
+        )
     }
 }

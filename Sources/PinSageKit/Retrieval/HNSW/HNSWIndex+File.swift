@@ -6,7 +6,8 @@ extension HNSWIndex {
         let manifest = artifact.path + "/" + Manifest.fileName
         guard let version = metadata["hnsw_version"]?.int, version == HNSWIndex.version else {
             throw DataError(
-                "expected version \(HNSWIndex.version) of hnsw, found \(metadata["hnsw_version"]?.serialized() ?? "none"); build the index again", file: manifest)
+                "expected version \(HNSWIndex.version) of hnsw, found \(metadata["hnsw_version"]?.serialized() ?? "none"); build the index again",
+                file: manifest)
         }
         guard let storage = metadata["storage"]?.string.flatMap(IndexStorage.init), let links = metadata["links"]?.int,
             let metric = metadata["metric"]?.string.flatMap(HNSWConfiguration.Metric.init), let efConstruction = metadata["ef_construction"]?.int,
@@ -20,14 +21,16 @@ extension HNSWIndex {
         do { try configuration.validate() } catch { throw DataError("\(error)", file: manifest) }
         let count = embeddings.count, width = embeddings.dimension
         guard count <= Int(Int32.max), (count == 0) == (entry == -1), -1..<count ~= entry, 0...LayeredGraph.mostLevels ~= top else {
-            throw DataError("expected an entry among \(count) items and at most \(LayeredGraph.mostLevels) layers, found \(entry) and \(top)", file: manifest)
+            throw DataError(
+                "expected an entry among \(count) items and at most \(LayeredGraph.mostLevels) layers, found \(entry) and \(top)", file: manifest)
         }
         func matrix<Element: StoredElement>(
             _ name: String, _ type: Element.Type, rows: Int?, columns: Int, elementType: ElementType? = nil
         ) throws -> StoredArray<Element> {
             let (array, shape) = try artifact.array(name, as: type, elementType: elementType)
             guard shape.count == 2, rows == nil || shape[0] == rows, shape[1] == columns else {
-                throw DataError("expected the shape [\(rows.map(String.init) ?? "lists"), \(columns)], found \(shape)", file: try artifact.path(of: name))
+                throw DataError(
+                    "expected the shape [\(rows.map(String.init) ?? "lists"), \(columns)], found \(shape)", file: try artifact.path(of: name))
             }
             return array
         }

@@ -22,34 +22,40 @@ public struct HNSWIndex: NearestNeighborIndex {
         self.kernels = kernels
     }
 
-    public func neighbors(of queries: Matrix, k: Int, excluding: Set<ItemID>) throws -> [[Neighbor]] {
-        try neighbors(of: queries, k: k, excluding: excluding, ef: nil)
+    public func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>) throws -> [[Neighbor]] {
+        try neighbors(of: queries, k: k, among: filter, excluding: excluding, ef: nil)
     }
 
-    /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, without those in `excluding`.
+    /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, among those that `filter` lets through and without those
+    /// in `excluding`.
     ///
     /// - Parameters:
     ///   - ef: how many candidates the search keeps: more find more of the true neighbors and take longer. At least the number of items asked
-    ///     for is used; `nil` is the configuration's.
+    ///     for is used; `nil` is the configuration's. With a filter the pool grows by the inverse of the share that it lets through, so that as
+    ///     many of its items are kept; below ``leastShare`` all of them are compared instead.
     ///   - rerank: how many of them are scored in f32; `nil` is what ``rerankCount(found:)`` says. Not used in f32 storage.
     /// - Complexity: about O(Q * ef * links * dimension * log N); O(Q * N * dimension) when more than a sixteenth of all items are asked for.
     public func neighbors(
-        of queries: Matrix, k: Int, excluding: Set<ItemID> = [], ef: Int?, rerank: Int? = nil
+        of queries: Matrix, k: Int, among filter: ItemFilter? = nil, excluding: Set<ItemID> = [], ef: Int?, rerank: Int? = nil
     ) throws -> [[Neighbor]] {
-        try check(queries, k: k)
+        try check(queries, k: k, filter: filter)
         if let ef, ef < 1 { throw ConfigurationError("ef is \(ef), expected 1 or more") }
-        let found = min(k + excluding.count, count)
+        let candidates = filter?.count ?? count
+        let found = min(k + excluding.count, candidates)
         guard found > 0 else { return Array(repeating: [], count: queries.rows) }
         let exact = ExactIndex(embeddings: embeddings, kernels: kernels)
         let queries = configuration.metric == .cosine ? try normalized(queries) : queries
+        let share = Double(candidates) / Double(count)
         // Following links for a large share of the items costs more than comparing all.
-        if found > max(count / 16, 64) { return try exact.neighbors(of: queries, k: k, excluding: excluding) }
-        let ef = max(ef ?? configuration.ef, found)
-        let answers = try search(queries, found: found, ef: ef, rerank: max(rerank ?? Self.rerankCount(found: found), found))
+        if found > max(candidates / 16, 64) || share < Self.leastShare {
+            return try exact.neighbors(of: queries, k: k, among: filter, excluding: excluding)
+        }
+        let pool = min(Int((Double(max(ef ?? configuration.ef, found)) / share).rounded(.up)), count)
+        let answers = try search(queries, found: found, filter: filter, ef: pool, rerank: max(rerank ?? Self.rerankCount(found: found), found))
         return try (0..<queries.rows).map { row in
             // What cannot be quantised, and a query that ranks nothing, have no way through the graph.
             guard answers.counts[row] == found, Self.ranks(queries, row) else {
-                return try exact.neighbors(of: queries.rows(row..<row + 1), k: k, excluding: excluding)[0]
+                return try exact.neighbors(of: queries.rows(row..<row + 1), k: k, among: filter, excluding: excluding)[0]
             }
             var neighbors: [Neighbor] = []
             neighbors.reserveCapacity(k)
@@ -61,15 +67,18 @@ public struct HNSWIndex: NearestNeighborIndex {
         }
     }
 
+    /// Filters that let a smaller share of the items through are answered by comparing these.
+    static let leastShare = 0.05
+
     /// How many candidates are scored in f32 for `found` answers: the codes' errors seldom move an item by more places.
     static func rerankCount(found: Int) -> Int { found + max(found / 2, 10) }
 
-    private func search(_ queries: Matrix, found: Int, ef: Int, rerank: Int) throws -> GraphAnswers {
+    private func search(_ queries: Matrix, found: Int, filter: ItemFilter?, ef: Int, rerank: Int) throws -> GraphAnswers {
         let workspace = workspaces.take(bytes: try kernels.workspaceBytes(for: graph, ef: ef), threads: kernels.threads)
         defer { workspaces.give(workspace) }
         let rescored = configuration.storage == .f32 ? nil : embeddings.vectors
         return try kernels.search(
-            graph, queries: queries, exact: rescored, allowed: nil, k: found, ef: ef, rerank: rerank, workspace: workspace)
+            graph, queries: queries, exact: rescored, allowed: filter?.words, k: found, ef: ef, rerank: rerank, workspace: workspace)
     }
 
     private func normalized(_ queries: Matrix) throws -> Matrix {

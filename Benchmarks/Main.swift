@@ -1,6 +1,7 @@
 import ArgumentParser
 import CKernels
 import Foundation
+import PinSageKit
 
 /// Measures every kernel on every instruction set against what the machine itself can do.
 @main
@@ -37,6 +38,21 @@ struct Bench: ParsableCommand {
     @Flag(help: "List the cases and exit.")
     var list = false
 
+    @Option(help: ArgumentHelp("Instead of the cases: recall and speed of an hnsw index of these vectors; needs --queries.", valueName: "file.npy"))
+    var vectors: String?
+
+    @Option(help: ArgumentHelp("The queries for --vectors.", valueName: "file.npy"))
+    var queries: String?
+
+    @Option(help: "What --vectors compares first: f32, bf16 or int8.")
+    var storage = "int8"
+
+    @Option(help: "Links of an item for --vectors.")
+    var links = 16
+
+    @Option(help: "Candidates that links are chosen from for --vectors.")
+    var efConstruction = HNSWConfiguration().efConstruction
+
     private static let isaNames = ["scalar", "avx2", "avx512", "neon", "swift"]
 
     mutating func validate() throws {
@@ -48,7 +64,30 @@ struct Bench: ParsableCommand {
         }
     }
 
+    /// The index that --vectors asks for.
+    private func indexCurve(_ vectors: String, _ queries: String) throws -> IndexCurve {
+        guard let storage = IndexStorage(rawValue: storage) else { throw ValidationError("--storage takes f32, bf16 or int8, not '\(storage)'") }
+        let count = threads.flatMap { Int($0) } ?? ProcessInfo.processInfo.activeProcessorCount
+        let set = try isa.map { name -> InstructionSet in
+            guard let set = InstructionSet(rawValue: name) else { throw ValidationError("--vectors runs on one instruction set, not '\(name)'") }
+            return set
+        }
+        return IndexCurve(
+            vectors: vectors, queries: queries, configuration: HNSWConfiguration(links: links, efConstruction: efConstruction, storage: storage),
+            kernels: try Kernels(instructionSet: set, threads: count))
+    }
+
     mutating func run() throws {
+        if let vectors {
+            guard let queries else { throw ValidationError("--vectors needs --queries") }
+            let curve = try indexCurve(vectors, queries)
+            #if DEBUG
+                try Release.runAgain(CommandLine.arguments.dropFirst())
+            #else
+                try curve.run()
+            #endif
+            return
+        }
         let wanted = filter?.split(separator: ",").map(String.init)
         let cases = Case.all.filter { c in wanted?.contains { c.name.contains($0) } ?? true }
         guard !cases.isEmpty else { throw ValidationError("no case contains '\(filter ?? "")'; --list names them") }

@@ -20,6 +20,7 @@
 #include "ps_loss.h"
 #include "ps_optim.h"
 #include "ps_knn.h"
+#include "ps_hnsw.h"
 #include "ps_probe.h"
 #include "ps_prefetch.h"
 #endif

@@ -102,6 +102,12 @@ typedef struct ps_leaves {
     int64_t (*find_bounded)(const ps_bounds *bounds, const int32_t *dots, int64_t begin, int64_t end, float threshold, float *lower,
                             float *upper);
 
+    // hnsw: leaf/body/hnsw.h and the dots_i8 files
+    /// out[i] = dot(query, rows[ids[i],:]) for i in 0 ..< count; f32 and bf16 in the order of dots_f32, int8 exact.
+    void (*dots_rows_f32)(const float *query, const float *rows, const uint32_t *ids, int64_t count, int64_t E, float *out);
+    void (*dots_rows_bf16)(const float *query, const uint16_t *rows, const uint32_t *ids, int64_t count, int64_t E, float *out);
+    void (*dots_rows_i8)(const int8_t *query, const int8_t *rows, const uint32_t *ids, int64_t count, int64_t E, int32_t *dots);
+
     // probe: leaf/body/probe.h
     double (*probe_read_f32)(const float *x, int64_t begin, int64_t end);
     void (*probe_copy_f32)(const float *x, int64_t begin, int64_t end, float *y);

@@ -35,6 +35,9 @@ struct QueryCommand: ParsableCommand {
             "How several items become queries: \(QueryPooling.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "pooling"))
     var queryPooling = QueryPooling.mean
 
+    @Option(help: ArgumentHelp("Candidates that a search of an hnsw index keeps (default: as the index was built).", valueName: "n"))
+    var ef: Int?
+
     @Option(help: ArgumentHelp("The dataset, for titles.", valueName: "dataset"))
     var dataset: String?
 
@@ -49,16 +52,17 @@ struct QueryCommand: ParsableCommand {
         guard kinds == 1 else { throw ValidationError("Give one of --item, --vector and --text") }
         if text != nil && model == nil { throw ValidationError("--text needs --model: the text is embedded as a new item") }
         if let text, text.allSatisfy(\.isWhitespace) { throw ValidationError("--text expects words, found none") }
+        if let ef, ef < 1 { throw ValidationError("--ef must be at least 1, found \(ef)") }
         if k < 1 { throw ValidationError("-k must be at least 1, found \(k)") }
     }
 
     func run() throws {
         let kernels = try machine.kernels()
-        let index = try ExactIndex.open(index, kernels: kernels)
+        let index = try StoredIndex.open(index, kernels: kernels)
         let asked = try item.map(index.embeddings.item(named:))
         let queries = try queryVectors(asked, index: index, kernels: kernels)
         let excluded = Set(asked)
-        let answers = merged(try index.neighbors(of: queries, k: k, excluding: excluded))
+        let answers = merged(try neighbors(of: queries, in: index, excluding: excluded))
         let dataset = try dataset.map { try Dataset.open($0) }
         let catalog = try dataset?.catalog()
         if let dataset, dataset.items.count != index.count {
@@ -87,7 +91,7 @@ struct QueryCommand: ParsableCommand {
         if rows.count < k { Terminal.error("\(Terminal.count(rows.count, "answer")): the index has no more candidates") }
     }
 
-    private func queryVectors(_ asked: [ItemID], index: ExactIndex, kernels: Kernels) throws -> Matrix {
+    private func queryVectors(_ asked: [ItemID], index: any NearestNeighborIndex, kernels: Kernels) throws -> Matrix {
         if let vector {
             let (values, _) = try Npy.open(vector, as: Float.self)
             guard values.count == index.dimension else {
@@ -106,6 +110,14 @@ struct QueryCommand: ParsableCommand {
         }
         let vectors = Matrix(rows: asked.count, columns: index.dimension, values: asked.flatMap { index.embeddings[$0] })
         return queryPooling.vectors(of: vectors)
+    }
+
+    private func neighbors(of queries: Matrix, in index: any NearestNeighborIndex, excluding: Set<ItemID>) throws -> [[Neighbor]] {
+        guard let ef else { return try index.neighbors(of: queries, k: k, excluding: excluding) }
+        guard let graph = index as? HNSWIndex else {
+            throw ConfigurationError("--ef is for indexes of kind \(HNSWIndex.name); this one compares every item")
+        }
+        return try graph.neighbors(of: queries, k: k, excluding: excluding, ef: ef)
     }
 
     /// One list of answers: where several vectors ask, an item counts by its best score.

@@ -391,6 +391,84 @@ static void test_knn(const ps_context *ctx, int64_t E) {
     free(rows); free(queries); free(halves); free(ids); free(scores); free(all); free(workspace);
 }
 
+/// Graphs of every storage: what is found has the twin's scores, and damaged lists lead nowhere outside.
+static void test_hnsw(const ps_context *ctx, int64_t E) {
+    enum { N = 157, Q = 3, K = 10, EF = 40, BATCH = 37, WIDTH = 12, UPPER = 6, KEPT = 8, UPPER_KEPT = 4 };
+    float *rows = room(N * E, 4), *queries = room(Q * E, 4);
+    for (int64_t i = 0; i < N * E; i++) rows[i] = (float)(below(7) - 3);
+    for (int64_t i = 0; i < Q * E; i++) queries[i] = (float)(below(7) - 3);
+    uint16_t *halves = room(N * E, 2);
+    int8_t *codes = room(N * E, 1);
+    float *scales = room(N, 4), *residuals = room(N, 4), *norms = room(N, 4);
+    ok("to bf16", ps_convert_f32_to_bf16(ctx, rows, N * E, halves));
+    ok("quantize", ps_knn_quantize_i8(ctx, rows, N, E, codes, scales, residuals, norms));
+    uint32_t *first = room(N, 4), *batch = room(N, 4);
+    int32_t *levels = room(N, 4);
+    int64_t lists = 0;
+    for (int64_t n = 0; n < N; n++) {  // the highest levels first, as the caller has them
+        levels[n] = n < 4 ? 3 : n < 12 ? 2 : n < 40 ? 1 : 0;
+        batch[n] = (uint32_t)n;
+        first[n] = (uint32_t)lists;
+        lists += levels[n];
+    }
+    uint32_t *owners = room(lists, 4);
+    for (int64_t n = 0; n < N; n++) {
+        for (int32_t l = 0; l < levels[n]; l++) owners[first[n] + l] = (uint32_t)n;
+    }
+    const void *stored[] = {rows, halves, codes};
+    for (int32_t storage = 0; storage < 3; storage++) {
+        uint32_t *links = room(N * WIDTH, 4), *upper = room(lists * UPPER, 4), *packed = room(N * KEPT, 4), *packed_upper = room(lists * UPPER_KEPT, 4);
+        memset(links, 0xff, N * WIDTH * 4);
+        memset(upper, 0xff, (size_t)lists * UPPER * 4);
+        ps_hnsw_graph graph = {.N = N, .E = E, .rows = stored[storage], .scales = storage == PS_HNSW_I8 ? scales : NULL, .links = links,
+                               .upper_links = upper, .upper_first = first, .upper_owners = owners, .links_width = WIDTH, .upper_width = UPPER,
+                               .upper_rows = lists, .entry = -1, .storage = (ps_hnsw_storage)storage};
+        ps_hnsw_options options = {.ef = EF, .links = 6, .upper_links = 4, .links_kept = KEPT, .upper_kept = UPPER_KEPT};
+        for (int64_t begin = 0; begin < N; begin += BATCH) {
+            int64_t count = N - begin < BATCH ? N - begin : BATCH, of_batch = 0, bytes = 0;
+            for (int64_t i = begin; i < begin + count; i++) of_batch += levels[i] + 1;
+            ok("insert workspace", ps_hnsw_insert_workspace_bytes(ctx, &graph, &options, count, of_batch, &bytes));
+            void *workspace = room(bytes, 1);
+            memset(workspace, 0, (size_t)bytes);
+            ok("insert", ps_hnsw_insert(ctx, &graph, batch + begin, levels + begin, count, &options, workspace, bytes));
+            free(workspace);
+            graph.entry = 0;
+            graph.top = levels[0];
+        }
+        int64_t bytes = 0;
+        ok("pack workspace", ps_hnsw_pack_workspace_bytes(ctx, &graph, &bytes));
+        void *workspace = room(bytes, 1);
+        memset(workspace, 0, (size_t)bytes);
+        ok("pack", ps_hnsw_pack(ctx, &graph, KEPT, UPPER_KEPT, packed, packed_upper, workspace, bytes));
+        free(workspace);
+        graph.links = packed;
+        graph.upper_links = packed_upper;
+        graph.links_width = KEPT;
+        graph.upper_width = UPPER_KEPT;
+        ok("search workspace", ps_hnsw_search_workspace_bytes(ctx, &graph, EF, &bytes));
+        workspace = room(bytes, 1);
+        memset(workspace, 0, (size_t)bytes);
+        int64_t *ids = room(Q * K, 8), *counts = room(Q, 8);
+        float *scores = room(Q * K, 4);
+        for (int32_t damaged = 0; damaged < 2; damaged++) {
+            for (int64_t i = 0; damaged && i < N * KEPT; i++) packed[i] = below(4) == 0 ? (uint32_t)next() : (uint32_t)below(N);
+            for (int64_t i = 0; damaged && i < lists * UPPER_KEPT; i++) packed_upper[i] = below(4) == 0 ? (uint32_t)next() : (uint32_t)below(N);
+            ok("search", ps_hnsw_search(ctx, &graph, queries, rows, NULL, Q, K, EF, EF, ids, scores, counts, workspace, bytes));
+            for (int64_t q = 0; q < Q; q++) {
+                equal("found", counts[q] >= 1 && counts[q] <= K, 1);
+                for (int64_t i = 0; i < counts[q]; i++) {
+                    double dot = 0;
+                    for (int64_t e = 0; e < E; e++) dot += (double)queries[q * E + e] * rows[ids[q * K + i] * E + e];
+                    equal("score", (long long)scores[q * K + i], (long long)dot);
+                }
+            }
+        }
+        free(links), free(upper), free(packed), free(packed_upper), free(workspace), free(ids), free(counts), free(scores);
+    }
+    free(rows), free(queries), free(halves), free(codes), free(scales), free(residuals), free(norms), free(first), free(batch), free(levels);
+    free(owners);
+}
+
 static void test_probes(const ps_context *ctx) {
     enum { COUNT = 1000 };
     float *x = floats(COUNT), *y = floats(COUNT);
@@ -427,6 +505,7 @@ int main(void) {
                 test_dots(&ctx, sizes[i]);
                 test_optim(&ctx, sizes[i]);
                 test_knn(&ctx, sizes[i]);
+                test_hnsw(&ctx, sizes[i]);
             }
             test_probes(&ctx);
             printf("%s, %d parts: %d checks\n", where, threads, checks - before);

@@ -1,9 +1,12 @@
 import Foundation
+import PinSageKit
 import PinSageTestSupport
 import Testing
 
 /// Runs the built program, which stands beside the test bundle.
-func pinsage(_ arguments: String..., input: String? = nil) throws -> ProgramResult {
+func pinsage(_ arguments: String..., input: String? = nil) throws -> ProgramResult { try pinsage(arguments, input: input) }
+
+func pinsage(_ arguments: [String], input: String? = nil) throws -> ProgramResult {
     let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
     return try #require(try run(folder + "/pinsage-cli", arguments, input: input), "pinsage-cli is not beside \(folder)")
 }
@@ -78,5 +81,49 @@ func pinsage(_ arguments: String..., input: String? = nil) throws -> ProgramResu
         let result = try pinsage("info", folder["d"], "--verify")
         #expect(result.status == 65)
         #expect(result.errors.contains("items.targets.npy"))
+    }
+
+    private func writeEmbeddings(count: Int) throws {
+        let matrix = TinyGraphs.matrix(rows: count, columns: 8, seed: 5)
+        let embeddings = try Embeddings(
+            identifiers: Identifiers((0..<count).map { "i\($0)" }), vectors: StoredArray(matrix.values), dimension: 8, isNormalized: false)
+        try embeddings.write(to: folder["e"])
+    }
+
+    /// Either kind is built, opened and asked by the same commands; asked for all, they agree.
+    @Test func indexAndQueryOfEveryKind() throws {
+        try writeEmbeddings(count: 300)
+        var answers: [String] = []
+        for arguments in [["--kind", "exact"], ["--kind", "hnsw"], ["--kind", "hnsw", "--storage", "f32", "--links", "8"]] {
+            let built = try pinsage(["index", "--embeddings", folder["e"], "--output", folder["x"], "--json"] + arguments)
+            #expect(built.status == 0, "\(built.errors)")
+            let report = try json(built.output)
+            #expect(report["kind"] as? String == arguments[1] && report["items"] as? Int == 300)
+            let asked = try pinsage("query", "--index", folder["x"], "--item", "i3", "-k", "299", "--json")
+            #expect(asked.status == 0, "\(asked.errors)")
+            answers.append(asked.output)
+            let few = try pinsage("query", "--index", folder["x"], "--item", "i3", "-k", "5", "--json")
+            #expect((try json(few.output)["results"] as? [Any])?.count == 5)
+            #expect(try pinsage("info", folder["x"], "--verify").status == 0)
+            let ef = try pinsage("query", "--index", folder["x"], "--item", "i3", "--ef", "300", "-k", "5", "--json")
+            if arguments[1] == "exact" {
+                #expect(ef.status == 64 && ef.errors.contains("--ef is for indexes of kind hnsw"))
+            } else {
+                #expect(try NSDictionary(dictionary: json(ef.output)).isEqual(to: json(few.output)))
+            }
+        }
+        #expect(answers[0] == answers[1] && answers[0] == answers[2])
+    }
+
+    @Test func badIndexOptionsExit64() throws {
+        for options in [
+            ["--kind", "tree"], ["--kind", "exact", "--links", "8"], ["--kind", "exact", "--storage", "int8"], ["--kind", "hnsw", "--links", "1"],
+            ["--kind", "hnsw", "--ef", "0"], ["--kind", "hnsw", "--metric", "l2"],
+        ] {
+            let path = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path + "/pinsage-cli"
+            let result = try #require(try run(path, ["index", "--embeddings", "e", "--output", folder["x"]] + options))
+            #expect(result.status == 64, "\(options): \(result.errors)")
+            #expect(folder.names.isEmpty)
+        }
     }
 }

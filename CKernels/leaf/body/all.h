@@ -12,5 +12,6 @@
 #include "knn.h"
 #include PS_DOTS_I8
 #include "quantized.h"
+#include "hnsw.h"
 #include "probe.h"
 #include "table.h"

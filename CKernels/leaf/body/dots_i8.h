@@ -9,3 +9,7 @@ static void dots_i8(const int8_t *queries, const int8_t *rows, int64_t Q, int64_
         }
     }
 }
+
+static void dots_rows_i8(const int8_t *query, const int8_t *rows, const uint32_t *ids, int64_t count, int64_t E, int32_t *dots) {
+    for (int64_t i = 0; i < count; i++) dots_i8(query, rows + (int64_t)ids[i] * E, 1, 1, E, dots + i, 1);
+}

@@ -71,3 +71,34 @@ static void dots_i8(const int8_t *queries, const int8_t *rows, int64_t Q, int64_
         for (; r < R; r++) tile_1x1_i8(queries + q * E, rows + r * E, E, dots + q * stride + r);
     }
 }
+
+/// Four rows that lie anywhere.
+PS_INLINE void four_rows_i8(const int8_t *query, const int8_t *const row[4], int64_t E, int32_t *dots) {
+    __m256i sums[4];
+    for (int r = 0; r < 4; r++) sums[r] = _mm256_setzero_si256();
+    const __m256i ones = _mm256_set1_epi16(1);
+    int64_t e = 0;
+    for (; e + 32 <= E; e += 32) {
+        __m256i y = _mm256_loadu_si256((const __m256i *)(const void *)(query + e)), size = _mm256_abs_epi8(y);
+        for (int r = 0; r < 4; r++) {
+            // The query's absolute values are shared by the rows, which take its sign instead.
+            __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(row[r] + e));
+            __m256i products = _mm256_maddubs_epi16(size, _mm256_sign_epi8(x, y));
+            sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(products, ones));
+        }
+    }
+    _mm_storeu_si128((__m128i *)(void *)dots, sums_of_four(sums[0], sums[1], sums[2], sums[3]));
+    if (e < E) {
+        for (int r = 0; r < 4; r++) dots[r] += rest_i8(query, row[r], e, E);
+    }
+}
+
+static void dots_rows_i8(const int8_t *query, const int8_t *rows, const uint32_t *ids, int64_t count, int64_t E, int32_t *dots) {
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        const int8_t *const row[4] = {rows + (int64_t)ids[i] * E, rows + (int64_t)ids[i + 1] * E, rows + (int64_t)ids[i + 2] * E,
+                                      rows + (int64_t)ids[i + 3] * E};
+        four_rows_i8(query, row, E, dots + i);
+    }
+    for (; i < count; i++) tile_1x1_i8(query, rows + (int64_t)ids[i] * E, E, dots + i);
+}

@@ -52,3 +52,7 @@ static void dots_i8(const int8_t *queries, const int8_t *rows, int64_t Q, int64_
         for (; r < R; r++) tile_i8(1, 1, queries + q * E, rows + r * E, E, dots + q * stride + r, stride);
     }
 }
+
+static void dots_rows_i8(const int8_t *query, const int8_t *rows, const uint32_t *ids, int64_t count, int64_t E, int32_t *dots) {
+    for (int64_t i = 0; i < count; i++) tile_i8(1, 1, query, rows + (int64_t)ids[i] * E, E, dots + i, 1);
+}

@@ -34,25 +34,43 @@ public struct Embeddings: Sendable {
         throw DataError.unknownItem(identifier, closest: identifiers.closest(to: identifier, count: 3))
     }
 
+    /// - Throws: ``DataError`` naming the first item whose vector has a number that is not finite or beyond `largest`.
+    public func requireFinite(upTo largest: Float = .greatestFiniteMagnitude, file: String? = nil) throws {
+        let bad = unsafe vectors.withUnsafeBufferPointer { values in unsafe values.firstIndex { !($0.magnitude <= largest) } }
+        guard let bad else { return }
+        let expected = largest == .greatestFiniteMagnitude ? "finite values" : "finite values up to \(largest)"
+        let item = bad / dimension
+        throw DataError("expected \(expected), found \(vectors[bad]) in the vector of item \"\(identifiers[item])\" (row \(item))", file: file)
+    }
+
     /// Opens an embeddings directory. - Throws: ``DataError``. - Complexity: O(1)
     public static func open(_ path: String) throws -> Embeddings {
-        let artifact = try Artifact.open(path, kind: kind)
-        let (vectors, shape) = try artifact.array("vectors", as: Float.self)
-        let identifiers = try Identifiers.open(artifact, prefix: "item_ids")
-        guard shape.count == 2, shape[0] == identifiers.count else {
-            throw DataError("expected vectors of the shape [\(identifiers.count), dimension], found \(shape)", file: try artifact.path(of: "vectors"))
-        }
-        return try Embeddings(
-            identifiers: identifiers, vectors: vectors, dimension: shape[1],
-            isNormalized: artifact.manifest.metadata["normalized"]?.bool ?? false)
+        try Embeddings(Artifact.open(path, kind: kind))
     }
 
     /// Writes the embeddings as an artifact; `madeBy` goes into its manifest.
     public func write(to path: String, madeBy: [String: JSONValue] = [:]) throws {
         var writer = try ArtifactWriter(kind: Embeddings.kind, at: path)
+        try write(into: &writer)
+        try writer.commit(metadata: madeBy.merging(["normalized": JSONValue(isNormalized), "dimension": JSONValue(dimension)]) { $1 })
+    }
+
+    /// The vectors in an artifact that holds them, an index for instance.
+    init(_ artifact: Artifact) throws {
+        let (vectors, shape) = try artifact.array("vectors", as: Float.self)
+        let identifiers = try Identifiers.open(artifact, prefix: "item_ids")
+        guard shape.count == 2, shape[0] == identifiers.count else {
+            throw DataError("expected vectors of the shape [\(identifiers.count), dimension], found \(shape)", file: try artifact.path(of: "vectors"))
+        }
+        try self.init(
+            identifiers: identifiers, vectors: vectors, dimension: shape[1],
+            isNormalized: artifact.manifest.metadata["normalized"]?.bool ?? false)
+    }
+
+    /// Writes what ``init(_:)`` reads; `normalized` in the metadata is the caller's.
+    func write(into writer: inout ArtifactWriter) throws {
         try writer.write("vectors", vectors, shape: [count, dimension])
         try identifiers.write(into: &writer, prefix: "item_ids")
-        try writer.commit(metadata: madeBy.merging(["normalized": JSONValue(isNormalized), "dimension": JSONValue(dimension)]) { $1 })
     }
 }
 

@@ -30,6 +30,39 @@ extension Kernels {
         return (ids, scores)
     }
 
+    /// Exact top-k among some rows only: R = min(k, C) results per query, ordered as by ``topK(queries:rows:k:)`` and with its scores.
+    ///
+    /// Shapes: queries (Q,E); rows (N,E) flat; candidates (C), ascending; ids and scores (Q * R).
+    public func topK(
+        queries: Matrix, rows: StoredArray<Float>, candidates: [Int64], k: Int
+    ) throws(KernelError) -> (ids: [Int64], scores: [Float]) {
+        let width = queries.columns
+        guard width > 0, rows.count % width == 0 else {
+            throw .shapeMismatch("topK: queries \(queries.shape) against \(rows.count) values")
+        }
+        let results = min(k, candidates.count)
+        var ids: [Int64] = []
+        var scores: [Float] = []
+        var all = [Float](repeating: 0, count: candidates.count)
+        var places = [Int64](repeating: 0, count: results)
+        var values = [Float](repeating: 0, count: results)
+        try unsafe withContext { context throws(KernelError) in
+            for row in 0..<queries.rows {
+                let status = unsafe rows.withUnsafeBufferPointer { rows in
+                    unsafe ps_knn_scores_f32(
+                        context, queries.row(row), rows.baseAddress, candidates, Int64(rows.count / width), Int64(width), Int64(candidates.count),
+                        &all)
+                }
+                try KernelError.check(status, "knn_scores")
+                try unsafe KernelError.check(
+                    ps_topk_select_f32(context, all, Int64(all.count), 1, Int64(all.count), Int64(k), &places, &values), "topk_select")
+                ids += places.map { candidates[Int($0)] }
+                scores += values
+            }
+        }
+        return (ids, scores)
+    }
+
     /// Products of queries with the rows of a flat table: out[q,n] = queries[q,:] . rows[first + n,:] for `count` rows from `first`.
     public func scores(
         queries: Matrix, rows: StoredArray<Float>, first: Int, count: Int, into out: inout Matrix

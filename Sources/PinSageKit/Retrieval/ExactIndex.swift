@@ -1,6 +1,7 @@
 /// Exact nearest neighbors: every query is compared with every vector.
 public struct ExactIndex: NearestNeighborIndex {
-    public static let kind = "index"
+    /// What the manifest and `--kind` call it.
+    public static let name = "exact"
 
     public let embeddings: Embeddings
     private let kernels: Kernels
@@ -10,20 +11,22 @@ public struct ExactIndex: NearestNeighborIndex {
         self.kernels = kernels
     }
 
-    public var count: Int { embeddings.count }
-    public var dimension: Int { embeddings.dimension }
+    init(_ artifact: Artifact, kernels: Kernels) throws {
+        self.init(embeddings: try Embeddings(artifact), kernels: kernels)
+    }
 
-    /// - Complexity: O(Q * N * dimension)
-    public func neighbors(of queries: Matrix, k: Int, excluding: Set<ItemID>) throws -> [[Neighbor]] {
-        guard queries.columns == dimension else {
-            throw DataError("the index has vectors of \(dimension) numbers, the query has \(queries.columns)")
-        }
-        guard queries.values.allSatisfy(\.isFinite) else { throw DataError("expected a query of finite numbers, found NaN or infinity") }
-        guard k >= 0 else { throw ConfigurationError("k is \(k), expected 0 or more") }
+    /// - Complexity: O(Q * N * dimension); with a filter, N is what it lets through
+    public func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>) throws -> [[Neighbor]] {
+        try check(queries, k: k, filter: filter)
         // As many more as are excluded, so that k remain however the excluded ones rank.
-        let found = min(min(k, count) + excluding.count, count)
+        let found = min(min(k, count) + excluding.count, filter?.count ?? count)
         guard found > 0 else { return Array(repeating: [], count: queries.rows) }
-        let (ids, scores) = try kernels.topK(queries: queries, rows: embeddings.vectors, k: found)
+        let (ids, scores) =
+            if let filter {
+                try kernels.topK(queries: queries, rows: embeddings.vectors, candidates: filter.rows, k: found)
+            } else {
+                try kernels.topK(queries: queries, rows: embeddings.vectors, k: found)
+            }
         return (0..<queries.rows).map { row in
             (row * found..<(row + 1) * found).lazy
                 .map { Neighbor(item: ItemID(Int(ids[$0])), score: scores[$0]) }
@@ -32,27 +35,12 @@ public struct ExactIndex: NearestNeighborIndex {
         }
     }
 
-    /// Opens an index directory. - Throws: ``DataError`` when it is missing, damaged or of another kind of index.
-    public static func open(_ path: String, kernels: Kernels) throws -> ExactIndex {
-        let artifact = try Artifact.open(path, kind: kind)
-        let (vectors, shape) = try artifact.array("vectors", as: Float.self)
-        let identifiers = try Identifiers.open(artifact, prefix: "item_ids")
-        guard shape.count == 2, shape[0] == identifiers.count else {
-            throw DataError("expected vectors of the shape [\(identifiers.count), dimension], found \(shape)", file: try artifact.path(of: "vectors"))
-        }
-        let embeddings = try Embeddings(
-            identifiers: identifiers, vectors: vectors, dimension: shape[1],
-            isNormalized: artifact.manifest.metadata["normalized"]?.bool ?? false)
-        return ExactIndex(embeddings: embeddings, kernels: kernels)
-    }
-
-    /// Writes the index as an artifact.
     public func write(to path: String) throws {
-        var writer = try ArtifactWriter(kind: ExactIndex.kind, at: path)
-        try writer.write("vectors", embeddings.vectors, shape: [count, dimension])
-        try embeddings.identifiers.write(into: &writer, prefix: "item_ids")
+        var writer = try ArtifactWriter(kind: StoredIndex.kind, at: path)
+        try embeddings.write(into: &writer)
         try writer.commit(metadata: [
-            "index": "exact", "storage": "f32", "normalized": JSONValue(embeddings.isNormalized), "dimension": JSONValue(dimension),
+            "index": .string(ExactIndex.name), "storage": "f32", "normalized": JSONValue(embeddings.isNormalized),
+            "dimension": JSONValue(dimension),
         ])
     }
 }

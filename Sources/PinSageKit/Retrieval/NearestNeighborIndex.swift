@@ -2,12 +2,36 @@
 ///
 /// Results come by score descending, equal scores by lower item row. Fewer than k results mean that there are no more candidates.
 public protocol NearestNeighborIndex: Sendable {
+    /// The items and their f32 vectors, by which the scores of answers are computed.
+    var embeddings: Embeddings { get }
+
+    /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, among those that `filter` lets through (`nil`: all) and
+    /// without those in `excluding`.
+    func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>) throws -> [[Neighbor]]
+
+    /// Writes the index as an artifact, which ``StoredIndex/open(_:kernels:)`` opens.
+    func write(to path: String) throws
+}
+
+extension NearestNeighborIndex {
     /// The number of items in the index.
-    var count: Int { get }
-    var dimension: Int { get }
+    public var count: Int { embeddings.count }
+    public var dimension: Int { embeddings.dimension }
 
     /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, without those in `excluding`.
-    func neighbors(of queries: Matrix, k: Int, excluding: Set<ItemID>) throws -> [[Neighbor]]
+    public func neighbors(of queries: Matrix, k: Int, excluding: Set<ItemID>) throws -> [[Neighbor]] {
+        try neighbors(of: queries, k: k, among: nil, excluding: excluding)
+    }
+
+    /// - Throws: ``DataError`` when queries or filter are for another dimension or number of items, ``ConfigurationError`` for a negative k.
+    func check(_ queries: Matrix, k: Int, filter: ItemFilter?) throws {
+        if let filter, filter.items != count { throw DataError("the index has \(count) items, the filter is for \(filter.items)") }
+        guard queries.columns == dimension else {
+            throw DataError("the index has vectors of \(dimension) numbers, the query has \(queries.columns)")
+        }
+        guard queries.values.allSatisfy(\.isFinite) else { throw DataError("expected a query of finite numbers, found NaN or infinity") }
+        guard k >= 0 else { throw ConfigurationError("k is \(k), expected 0 or more") }
+    }
 }
 
 /// One answer of an index.
@@ -19,5 +43,32 @@ public struct Neighbor: Sendable, Hashable {
     public init(item: ItemID, score: Float) {
         self.item = item
         self.score = score
+    }
+}
+
+/// How an index holds the vectors that it compares first; the f32 vectors score what is returned in any case.
+public enum IndexStorage: String, CaseIterable, Sendable, Codable {
+    case f32, bf16, int8
+}
+
+/// Index directories of any kind.
+public enum StoredIndex {
+    public static let kind = "index"
+
+    /// Opens an index; what it is stands in its manifest.
+    ///
+    /// - Throws: ``DataError`` when it is missing, damaged or of an unknown kind of index.
+    /// - Complexity: O(1); the arrays are mapped.
+    public static func open(_ path: String, kernels: Kernels) throws -> any NearestNeighborIndex {
+        let artifact = try Artifact.open(path, kind: kind)
+        let name = artifact.manifest.metadata["index"]?.string
+        switch name {
+        case ExactIndex.name: return try ExactIndex(artifact, kernels: kernels)
+        case HNSWIndex.name: return try HNSWIndex(artifact, kernels: kernels)
+        default:
+            throw DataError(
+                "expected an index of kind \(ExactIndex.name) or \(HNSWIndex.name), found \(name.map { "\"\($0)\"" } ?? "none")",
+                file: path + "/" + Manifest.fileName)
+        }
     }
 }

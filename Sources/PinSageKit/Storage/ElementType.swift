@@ -1,11 +1,11 @@
 /// The element types that PinSageKit's files hold, all little-endian.
 public enum ElementType: String, Hashable, Sendable, Codable, CaseIterable {
-    case float16, bfloat16, float32, float64, uint8, uint16, uint32, uint64, int32, int64
+    case float16, bfloat16, float32, float64, int8, uint8, uint16, uint32, uint64, int32, int64
 
     /// The size of one element in bytes.
     public var size: Int {
         switch self {
-        case .uint8: 1
+        case .int8, .uint8: 1
         case .float16, .bfloat16, .uint16: 2
         case .float32, .uint32, .int32: 4
         case .float64, .uint64, .int64: 8
@@ -18,6 +18,7 @@ public enum ElementType: String, Hashable, Sendable, Codable, CaseIterable {
         case .float16: "<f2"
         case .float32: "<f4"
         case .float64: "<f8"
+        case .int8: "|i1"
         case .uint8: "|u1"
         case .bfloat16, .uint16: "<u2"
         case .uint32: "<u4"
@@ -31,6 +32,8 @@ public enum ElementType: String, Hashable, Sendable, Codable, CaseIterable {
         // One byte has no order, and NumPy writes "|"; others write "<u1" too.
         if text == "<u1" || text == "u1" {
             self = .uint8
+        } else if text == "<i1" || text == "i1" {
+            self = .int8
         } else if let known = ElementType.allCases.first(where: { $0.numpyDescription == text && $0 != .bfloat16 }) {
             self = known
         } else {
@@ -47,6 +50,7 @@ public protocol StoredElement: BitwiseCopyable, Sendable {
 
 extension Float: StoredElement { public static var elementType: ElementType { .float32 } }
 extension Double: StoredElement { public static var elementType: ElementType { .float64 } }
+extension Int8: StoredElement { public static var elementType: ElementType { .int8 } }
 extension UInt8: StoredElement { public static var elementType: ElementType { .uint8 } }
 extension UInt16: StoredElement { public static var elementType: ElementType { .uint16 } }
 extension UInt32: StoredElement { public static var elementType: ElementType { .uint32 } }

@@ -6,3 +6,5 @@ extension InstructionSet: ExpressibleByArgument {}
 extension LossKind: ExpressibleByArgument {}
 extension Pooling: ExpressibleByArgument {}
 extension QueryPooling: ExpressibleByArgument {}
+extension IndexStorage: ExpressibleByArgument {}
+extension HNSWConfiguration.Metric: ExpressibleByArgument {}

@@ -1,0 +1,116 @@
+internal import Synchronization
+
+/// Approximate nearest neighbors by a hierarchical navigable small world graph (Malkov and Yashunin, 2016).
+///
+/// The traversal compares vectors in the configuration's storage; what it found best is scored again in f32, so scores are those of
+/// ``ExactIndex``, bit for bit. Where the graph cannot give as many items as there are, the query is answered exactly instead: counts are
+/// never short. Any number of threads may search at once.
+public struct HNSWIndex: NearestNeighborIndex {
+    /// What the manifest and `--kind` call it.
+    public static let name = "hnsw"
+
+    public let embeddings: Embeddings
+    public let configuration: HNSWConfiguration
+    let graph: LayeredGraph
+    let kernels: Kernels
+    private let workspaces = Workspaces()
+
+    init(embeddings: Embeddings, graph: LayeredGraph, configuration: HNSWConfiguration, kernels: Kernels) {
+        self.embeddings = embeddings
+        self.graph = graph
+        self.configuration = configuration
+        self.kernels = kernels
+    }
+
+    public func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>) throws -> [[Neighbor]] {
+        try neighbors(of: queries, k: k, among: filter, excluding: excluding, ef: nil)
+    }
+
+    /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, among those that `filter` lets through and without those
+    /// in `excluding`.
+    ///
+    /// - Parameters:
+    ///   - ef: how many candidates the search keeps: more find more of the true neighbors and take longer. At least the number of items asked
+    ///     for is used; `nil` is the configuration's. With a filter the pool grows by the inverse of the share that it lets through, so that as
+    ///     many of its items are kept; below ``leastShare`` all of them are compared instead.
+    ///   - rerank: how many of them are scored in f32; `nil` is what ``rerankCount(found:)`` says. Not used in f32 storage.
+    /// - Complexity: about O(Q * ef * links * dimension * log N); O(Q * N * dimension) when more than a sixteenth of all items are asked for.
+    public func neighbors(
+        of queries: Matrix, k: Int, among filter: ItemFilter? = nil, excluding: Set<ItemID> = [], ef: Int?, rerank: Int? = nil
+    ) throws -> [[Neighbor]] {
+        try check(queries, k: k, filter: filter)
+        if let ef, ef < 1 { throw ConfigurationError("ef is \(ef), expected 1 or more") }
+        let candidates = filter?.count ?? count
+        let found = min(k + excluding.count, candidates)
+        guard found > 0 else { return Array(repeating: [], count: queries.rows) }
+        let exact = ExactIndex(embeddings: embeddings, kernels: kernels)
+        let queries = configuration.metric == .cosine ? try normalized(queries) : queries
+        let share = Double(candidates) / Double(count)
+        // Following links for a large share of the items costs more than comparing all.
+        if found > max(candidates / 16, 64) || share < Self.leastShare {
+            return try exact.neighbors(of: queries, k: k, among: filter, excluding: excluding)
+        }
+        let pool = min(Int((Double(max(ef ?? configuration.ef, found)) / share).rounded(.up)), count)
+        let answers = try search(queries, found: found, filter: filter, ef: pool, rerank: max(rerank ?? Self.rerankCount(found: found), found))
+        return try (0..<queries.rows).map { row in
+            // What cannot be quantised, and a query that ranks nothing, have no way through the graph.
+            guard answers.counts[row] == found, Self.ranks(queries, row) else {
+                return try exact.neighbors(of: queries.rows(row..<row + 1), k: k, among: filter, excluding: excluding)[0]
+            }
+            var neighbors: [Neighbor] = []
+            neighbors.reserveCapacity(k)
+            for place in row * found..<(row + 1) * found where neighbors.count < k {
+                let item = ItemID(Int(answers.ids[place]))
+                if !excluding.contains(item) { neighbors.append(Neighbor(item: item, score: answers.scores[place])) }
+            }
+            return neighbors
+        }
+    }
+
+    /// Filters that let a smaller share of the items through are answered by comparing these.
+    static let leastShare = 0.05
+
+    /// How many candidates are scored in f32 for `found` answers: the codes' errors seldom move an item by more places.
+    static func rerankCount(found: Int) -> Int { found + max(found / 2, 10) }
+
+    private func search(_ queries: Matrix, found: Int, filter: ItemFilter?, ef: Int, rerank: Int) throws -> GraphAnswers {
+        let workspace = workspaces.take(bytes: try kernels.workspaceBytes(for: graph, ef: ef), threads: kernels.threads)
+        defer { workspaces.give(workspace) }
+        let rescored = configuration.storage == .f32 ? nil : embeddings.vectors
+        return try kernels.search(
+            graph, queries: queries, exact: rescored, allowed: filter?.words, k: found, ef: ef, rerank: rerank, workspace: workspace)
+    }
+
+    private func normalized(_ queries: Matrix) throws -> Matrix {
+        Matrix(
+            rows: queries.rows, columns: queries.columns,
+            values: Array(try kernels.normalized(StoredArray(queries.values), width: queries.columns)))
+    }
+
+    private static func ranks(_ queries: Matrix, _ row: Int) -> Bool {
+        var largest: Float = 0
+        for column in 0..<queries.columns {
+            let magnitude = queries[row, column].magnitude
+            if !(magnitude <= 1e15) { return false }
+            largest = max(largest, magnitude)
+        }
+        return largest >= 1e-15
+    }
+}
+
+/// Scratch memory of one index's searches, one piece for each that runs at the same time.
+private final class Workspaces: Sendable {
+    private let free = Mutex<[GraphWorkspace]>([])
+
+    func take(bytes: Int, threads: Int) -> GraphWorkspace {
+        let known = free.withLock { free in free.firstIndex { $0.bytes >= bytes }.map { free.remove(at: $0) } }
+        return known ?? GraphWorkspace(bytes: bytes, threads: threads)
+    }
+
+    func give(_ workspace: GraphWorkspace) {
+        free.withLock { free in
+            // A handful serves any number of threads in turn; without a bound, one burst would keep its memory for ever.
+            if free.count < 64 { free.append(workspace) }
+        }
+    }
+}

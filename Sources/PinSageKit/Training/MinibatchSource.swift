@@ -148,7 +148,7 @@ final class MinibatchSource: @unchecked Sendable {
         item == pair.query || item == pair.positive || graph.shareCollection(pair.query, item) { self.producesPairs[Int($0.row)] }
     }
 
-    /// Shared negatives that are positives of a pair's query, ascending pair by pair, each once.
+    /// Shared negatives that do not count for a pair (``NegativeExclusion``), pair by pair, each once.
     private func exclusions(pairs: [PositivePair], negatives: [ItemID]) -> [(pair: Int32, negative: Int32)] {
         // Turned around, a few look-ups per pair instead of one per pair and negative: which negatives each collection holds, as linked lists
         // in a table of all collections, of which only touched entries are reset.
@@ -169,12 +169,16 @@ final class MinibatchSource: @unchecked Sendable {
                 lastPair[Int(column)] = Int32(index)
                 excluded.append((Int32(index), column))
             }
-            for collection in graph.collections(of: pair.query) {
+            func exclude(membersOf collection: CollectionID) {
                 var entry = firstEntry[Int(collection.row)]
                 while entry >= 0 {
                     exclude(entries[Int(entry)].column)
                     entry = entries[Int(entry)].next
                 }
+            }
+            switch configuration.negativeExclusion {
+            case .coMembers: for collection in graph.collections(of: pair.query) { exclude(membersOf: collection) }
+            case .collection: exclude(membersOf: pair.collection)
             }
             for item in [pair.query, pair.positive] {
                 for column in columnsOfItem[item] ?? [] { exclude(column) }

@@ -8,6 +8,15 @@ public enum LossKind: String, Codable, Sendable, CaseIterable {
     case crossEntropy = "cross-entropy"
 }
 
+/// Which shared negatives do not count for a pair, because they are answers too.
+public enum NegativeExclusion: String, Codable, Sendable, CaseIterable {
+    /// Every item that shares with the query a collection that makes pairs.
+    case coMembers
+    /// The members of the pair's own collection. The query's other positives stay negatives of this pair, as sampled softmax wants them: they
+    /// are positives as often as they occur together, and that is how the model learns how often that is.
+    case collection
+}
+
 /// How weights move along the gradient.
 public enum OptimizerKind: String, Codable, Sendable, CaseIterable {
     case adam, sgd
@@ -40,6 +49,7 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     public var negatives = 500
     /// Shared negatives are drawn in proportion to this power of their degree; 0, the paper's, is uniform. The softmax loss corrects for it.
     public var negativePopularity: Float = 0
+    public var negativeExclusion = NegativeExclusion.coMembers
     /// Most hard negatives per pair; the curriculum gets there one an epoch, from none in the first (paper: 6). None by default: ranking the
     /// catalogue for every query costs several times the rest of the step.
     public var hardNegatives = 0

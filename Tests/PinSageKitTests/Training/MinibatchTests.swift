@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct MinibatchTests {
     static func trainer(
-        threads: Int, layers: Int = 2, seed: UInt64 = 4, epochs: Int = 3, hardNegatives: Int = 2, learningRate: Float = 1e-3
+        threads: Int, layers: Int = 2, seed: UInt64 = 4, epochs: Int = 3, hardNegatives: Int = 2, learningRate: Float = 1e-3,
+        exclusion: NegativeExclusion = .coMembers
     ) throws -> Trainer {
         let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
         let features = FeatureMatrix(values: TinyGraphs.matrix(rows: 300, columns: 8, seed: 3), degree: (column: 7, scale: 0.2))
@@ -14,6 +15,7 @@ import Testing
         configuration.learningRate = learningRate
         configuration.batchSize = 64
         configuration.negatives = 20
+        configuration.negativeExclusion = exclusion
         configuration.hardNegatives = hardNegatives
         configuration.hardNegativeRanks = 20...80
         configuration.seed = seed
@@ -60,8 +62,8 @@ import Testing
         }
     }
 
-    @Test func neverTakeAPositiveOfTheQueryAsNegative() throws {
-        let trainer = try Self.trainer(threads: 2)
+    @Test(arguments: NegativeExclusion.allCases) func neverTakeAnAnswerAsNegative(_ exclusion: NegativeExclusion) throws {
+        let trainer = try Self.trainer(threads: 2, exclusion: exclusion)
         let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
         let source = try trainer.makeSource()
         let minibatch = try source.minibatch(step: 2 * source.stepsPerEpoch)
@@ -69,18 +71,23 @@ import Testing
         // Rows of the layout are roots; the item of a root is its own input row of the lowest layer.
         func item(_ row: Int64) -> ItemID { ItemID(row: roots.inputItems[Int(roots.selfInputRows[Int(row)])]) }
         let excluded = Set(minibatch.layout.excluded.map { [$0.pair, $0.negative] })
-        var counted = 0
+        var counted = 0, excludedCount = 0
         for (index, pair) in minibatch.pairs.enumerated() {
             for (column, row) in minibatch.layout.negatives.enumerated() {
                 let negative = item(row)
-                let isPositive = negative == pair.query || negative == pair.positive || graph.shareCollection(pair.query, negative)
-                #expect(excluded.contains([Int32(index), Int32(column)]) == isPositive)
-                if !isPositive { counted += 1 }
+                let isAnswer =
+                    switch exclusion {
+                    case .coMembers: graph.shareCollection(pair.query, negative)
+                    case .collection: graph.collections(of: negative).contains(pair.collection)
+                    }
+                let isExcluded = isAnswer || negative == pair.query || negative == pair.positive
+                #expect(excluded.contains([Int32(index), Int32(column)]) == isExcluded)
+                if isExcluded { excludedCount += 1 } else { counted += 1 }
             }
             for slot in minibatch.layout.hardOffsets[index]..<minibatch.layout.hardOffsets[index + 1] {
                 #expect(!graph.shareCollection(pair.query, item(Int64(minibatch.layout.hard[Int(slot)]))))
             }
         }
-        #expect(counted > 0)
+        #expect(counted > 0 && excludedCount > 0)
     }
 }

@@ -55,12 +55,12 @@ struct RandomWalksTests {
     }
 
     /// The 60th visits of independent walks: (1 - 0.15)^60 < 6e-5 of the distribution is still that of the first hops, far below what
-    /// 40,000 walks can tell.
+    /// 20,000 walks can tell.
     @Test("the last visits of long walks are distributed as exact personalised PageRank (chi-square, false alarm 1e-6 per case)",
         arguments: Shape.allCases, [0.15, 0.5])
     func pageRank(shape: Shape, restart: Double) throws {
         let graph = shape.graph
-        let count = 40_000, length = 60
+        let count = 20_000, length = 60
         let walks = try RandomWalks(graph: graph, configuration: WalkConfiguration(walks: count, walkLength: length, restart: restart), seed: 31)
         for seed in 0..<graph.itemCount {
             let visits = try walks.visits(from: [ItemID(seed)], threads: 2)

@@ -57,7 +57,7 @@ struct FeatureAppend {
 
     /// The given rows by the item that they belong to.
     private func rows(of source: FeatureSource, columns: Int) throws -> [Int: [Float]] {
-        let (matrix, order) = try (FeatureImport.values(of: source), order(of: source))
+        let matrix = try FeatureImport.values(of: source), order = try self.order(of: source)
         guard matrix.columns == columns else {
             throw DataError("expected \(columns) columns as the dataset's \"\(source.name)\" has, found \(matrix.columns)", file: source.path)
         }

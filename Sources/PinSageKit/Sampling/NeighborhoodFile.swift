@@ -46,6 +46,27 @@ public struct NeighborhoodFile: Sendable {
         return RaggedNeighborhoods(offsets: offsets, items: items, weights: kept)
     }
 
+    /// How many neighbors all rows have together, at most `most` each. - Complexity: O(rows T)
+    public func total(most: Int) -> Int {
+        unsafe neighbors.withUnsafeBufferPointer { neighbors in
+            var total = 0
+            for start in stride(from: 0, to: rows * width, by: width) {
+                var length = 0
+                while length < min(most, width), unsafe neighbors[start + length] != Self.padding { length += 1 }
+                total += length
+            }
+            return total
+        }
+    }
+
+    /// - Throws: ``DataError`` when the file does not hold what this sampler draws for every item of its graph.
+    static func check(_ path: String, drawnBy sampler: NeighborhoodSampler) throws {
+        let found = try Artifact.open(path, kind: kind).manifest.metadata
+        for (key, value) in metadata(sampler, items: 0..<sampler.graph.itemCount) where found[key] != value {
+            throw DataError("expected neighborhoods with \(key) \(value.serialized()), found \(found[key]?.serialized() ?? "none")", file: path)
+        }
+    }
+
     /// The rows of shard `index` (from 0) of `count`: sizes differ by at most one.
     public static func shard(_ index: Int, of count: Int, itemCount: Int) -> Range<Int> {
         precondition(count > 0 && (0..<count).contains(index), "shard \(index) of \(count)")

@@ -79,6 +79,16 @@ public struct FeatureTransform: Sendable {
         dataset: Dataset, catalog: (any ItemCatalog)?, configuration: FeatureConfiguration = FeatureConfiguration(), kernels: Kernels,
         seed: UInt64, progress: Progress = { _, _, _ in }
     ) throws -> (transform: FeatureTransform, matrix: Matrix) {
+        let transform = try fitted(
+            to: dataset, catalog: catalog, configuration: configuration, kernels: kernels, seed: seed, progress: progress)
+        return (transform, try transform.matrix(for: dataset, catalog: catalog, progress: progress))
+    }
+
+    /// ``fit(dataset:catalog:configuration:kernels:seed:progress:)`` without the rows, which may be larger than memory.
+    public static func fitted(
+        to dataset: Dataset, catalog: (any ItemCatalog)?, configuration: FeatureConfiguration = FeatureConfiguration(), kernels: Kernels,
+        seed: UInt64, progress: Progress = { _, _, _ in }
+    ) throws -> FeatureTransform {
         try configuration.validate()
         let names = configuration.dense ?? dataset.features.map(\.name)
         let dense = try names.sorted().map { name in
@@ -103,11 +113,10 @@ public struct FeatureTransform: Sendable {
         let largestDegree = unsafe dataset.graph.items.offsets.withUnsafeBufferPointer { offsets in
             unsafe zip(offsets, offsets.dropFirst()).reduce(Int64(0)) { Swift.max($0, $1.1 - $1.0) }
         }
-        let transform = FeatureTransform(
+        return FeatureTransform(
             dense: dense, text: text, attributes: attributes,
             largestLogDegree: configuration.logDegree ? log1p(Double(largestDegree)) : nil, logDegreeWeight: Double(configuration.logDegreeWeight),
             kernels: kernels)
-        return (transform, try transform.matrix(for: dataset, catalog: catalog, progress: progress))
     }
 
     private static func fitText(

@@ -81,9 +81,10 @@ public struct EmbeddingRun {
     /// - Parameters:
     ///   - output: the embeddings directory; work files stand beside it until it is complete.
     ///   - madeBy: goes into its manifest.
+    ///   - progress: what it throws stops the run, which may be repeated to go on.
     /// - Throws: ``DataError`` when the dataset does not fit the model or files cannot be written, ``ConfigurationError`` when the memory is too small.
     public func run(
-        output: String, madeBy: [String: JSONValue] = [:], progress: (Progress) -> Void = { _ in }
+        output: String, madeBy: [String: JSONValue] = [:], progress: (Progress) throws -> Void = { _ in }
     ) throws -> Report {
         // Before hours of work, not after.
         try ArtifactWriter.check(output, kind: Embeddings.kind)
@@ -102,17 +103,17 @@ public struct EmbeddingRun {
             defer { start = clock.now }
             return start.duration(to: clock.now) / .seconds(1)
         }
-        let neighborhoods = try self.neighborhoods(in: folder) { progress(Progress(stage: "walking", fraction: weights.walking($0))) }
+        let neighborhoods = try self.neighborhoods(in: folder) { try progress(Progress(stage: "walking", fraction: weights.walking($0))) }
         report.walkingSeconds = elapsed()
         let (input, fingerprints) = try self.input(in: folder, neighborhoods) {
-            progress(Progress(stage: "reading features", fraction: weights.reading($0)))
+            try progress(Progress(stage: "reading features", fraction: weights.reading($0)))
         }
         report.readingSeconds = elapsed()
         let count = dataset.items.count
         if let base {
             let changed = try base.changed(fingerprints, neighborhoods: neighborhoods, model: model, includesNeighbors: options.includesNeighbors)
             report.embedded = changed.count
-            progress(Progress(stage: "embedding \(changed.count) items", fraction: weights.layer(0, 0)))
+            try progress(Progress(stage: "embedding \(changed.count) items", fraction: weights.layer(0, 0)))
             let vectors = try embeddings(of: changed, input: input, neighborhoods: neighborhoods)
             report.layerSeconds = elapsed()
             try save(output, folder, fingerprints, madeBy, vectors: .merged(base.embeddings, changed: changed, vectors))
@@ -127,17 +128,18 @@ public struct EmbeddingRun {
             try FullPass(pass: pass, input: input, count: count, neighborhoods: neighborhoods).run(
                 to: result, level: { try files.level($0, columns: $1) }, pooled: { try files.pooled($0, columns: $1) }, from: state
             ) { state in
-                progress(
+                let slabs = model.configuration.layers > 0 ? pass.slabs(width: width).count : 1
+                let isComplete = state.isPooling && state.row == count && state.slab == slabs - 1
+                if isComplete || (state.isPooling && saved.duration(to: clock.now) >= .seconds(options.checkpointSeconds)) {
+                    try files.synchronize()
+                    try folder.save(isComplete ? PassState(layer: state.layer + 1) : state, slabWidth: width)
+                    saved = clock.now
+                    if isComplete { try files.finish(layer: state.layer) }
+                }
+                try progress(
                     Progress(
                         stage: "layer \(state.layer + 1) of \(max(1, model.configuration.layers))",
                         fraction: weights.layer(state.layer, state.rowsInLayer / Double(2 * max(1, count)))))
-                let slabs = model.configuration.layers > 0 ? pass.slabs(width: width).count : 1
-                let isComplete = state.isPooling && state.row == count && state.slab == slabs - 1
-                guard isComplete || (state.isPooling && saved.duration(to: clock.now) >= .seconds(options.checkpointSeconds)) else { return }
-                try files.synchronize()
-                try folder.save(isComplete ? PassState(layer: state.layer + 1) : state, slabWidth: width)
-                saved = clock.now
-                if isComplete { try files.finish(layer: state.layer) }
             }
             report.layerSeconds = elapsed()
             if let neighborhoods {
@@ -157,7 +159,7 @@ public struct EmbeddingRun {
 
     // MARK: Stages
 
-    private func neighborhoods(in folder: EmbeddingWorkFolder, progress: (Double) -> Void) throws -> NeighborhoodFile? {
+    private func neighborhoods(in folder: EmbeddingWorkFolder, progress: (Double) throws -> Void) throws -> NeighborhoodFile? {
         guard model.configuration.layers > 0 else { return nil }
         let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: model.walks, seed: model.seed)
         if let path = options.neighborhoods {
@@ -168,7 +170,7 @@ public struct EmbeddingRun {
         if FileSystem.kind(of: path) == nil {
             let count = dataset.items.count
             try NeighborhoodFile.write(sampler, items: 0..<count, to: path, threads: kernels.threads) {
-                progress(Double($0) / Double(max(1, count)))
+                try progress(Double($0) / Double(max(1, count)))
             }
         }
         return try NeighborhoodFile.open(path)
@@ -176,7 +178,7 @@ public struct EmbeddingRun {
 
     /// The source of input vectors, and the fingerprints (N, 2) of inputs and neighborhoods.
     private func input(
-        in folder: EmbeddingWorkFolder, _ neighborhoods: NeighborhoodFile?, progress: (Double) -> Void
+        in folder: EmbeddingWorkFolder, _ neighborhoods: NeighborhoodFile?, progress: (Double) throws -> Void
     ) throws -> (any InputRows, StoredArray<UInt64>) {
         let count = dataset.items.count
         let ids = try IDRows(model, itemCount: count)
@@ -194,7 +196,7 @@ public struct EmbeddingRun {
                     try ids.widen(features, items: Array(range), into: &rows, kernels: serial)
                     try stored.write(rows, at: range.lowerBound, kernels: serial)
                     try writer.append(Fingerprint.of(rows, items: range, neighborhoods: neighborhoods))
-                    progress(Double(range.upperBound) / Double(count))
+                    try progress(Double(range.upperBound) / Double(count))
                 }
             } else {
                 for start in stride(from: 0, to: count, by: 1 << 16) {
@@ -210,7 +212,7 @@ public struct EmbeddingRun {
                         try writer.append(input)
                         try writer.append(neighborhood)
                     }
-                    progress(Double(end) / Double(count))
+                    try progress(Double(end) / Double(count))
                 }
             }
             try stored?.synchronize()

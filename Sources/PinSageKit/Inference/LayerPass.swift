@@ -65,18 +65,23 @@ struct LayerPass: Sendable {
 
     // MARK: Shape
 
+    /// Bytes that a layer takes with a table of some columns.
+    func memoryNeeded(rows: Int, columns: Int) -> Int {
+        let tiles = threads * tileRows * LayerPass.floatsPerRow(model.configuration) * 4
+        // The weights as they are and packed.
+        return tiles + model.parameters.count * 4 * 2 + rows * columns * latents.size
+    }
+
     /// Columns of the projected table that fit the memory, a multiple of 16 unless all do.
     ///
     /// - Throws: ``ConfigurationError`` when not even 16 do.
     func slabWidth(rows: Int) throws -> Int {
         let m = model.configuration.hiddenWidth
-        let weights = model.parameters.count * 4 * 2
-        let rest = memory - threads * tileRows * LayerPass.floatsPerRow(model.configuration) * 4 - weights
+        let rest = memory - memoryNeeded(rows: rows, columns: 0)
         let most = rows == 0 ? m : max(0, rest) / (rows * latents.size)
         if most >= m { return m }
         try ConfigurationError.require(
-            most >= 16,
-            "the memory of \(memory) bytes is too small for \(rows) items: at least \(memory - rest + 16 * rows * latents.size) are needed")
+            most >= 16, "a memory of \(memory) bytes is too small for \(rows) items: \(memoryNeeded(rows: rows, columns: 16)) are the least")
         let slabs = (m + most / 16 * 16 - 1) / (most / 16 * 16)
         return min(m, ((m + slabs - 1) / slabs + 15) / 16 * 16)
     }

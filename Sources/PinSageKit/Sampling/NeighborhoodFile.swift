@@ -87,7 +87,7 @@ public struct NeighborhoodFile: Sendable {
     @discardableResult
     public static func write(
         _ sampler: NeighborhoodSampler, items: Range<Int>, to path: String, threads: Int, partRows: Int = 1 << 16,
-        progress: (Int) -> Void = { _ in }
+        progress: (Int) throws -> Void = { _ in }
     ) throws -> Int {
         precondition(items.lowerBound >= 0 && items.upperBound <= sampler.graph.itemCount, "items \(items) of \(sampler.graph.itemCount)")
         // Claims the path first: where it cannot be replaced, nothing should be computed.
@@ -116,7 +116,7 @@ public struct NeighborhoodFile: Sendable {
                 try writePart(weights, shape: [end - start, width], to: names[0])
                 try writePart(neighbors, shape: [end - start, width], to: names[1])
             }
-            progress(end - items.lowerBound)
+            try progress(end - items.lowerBound)
             start = end
         }
         try join(UInt32.self, "neighbors", parts: parts, items: items, partRows: partRows, width: width, writer: &writer)

@@ -83,12 +83,12 @@ final class RowFile: RowStore, @unchecked Sendable {
     private func write(_ bytes: UnsafeRawBufferPointer, at row: Int) throws { try unsafe write(bytes, position: position(of: row)) }
 
     private func write(_ bytes: UnsafeRawBufferPointer, position: Int) throws {
-        guard let base = unsafe bytes.baseAddress else { return }
+        guard let base = bytes.baseAddress else { return }
         try transfer(bytes.count, at: position) { unsafe pwrite(descriptor, base + $0, $1, $2) }
     }
 
     private func read(_ bytes: UnsafeMutableRawBufferPointer, at row: Int) throws {
-        guard let base = unsafe bytes.baseAddress else { return }
+        guard let base = bytes.baseAddress else { return }
         try transfer(bytes.count, at: position(of: row)) { unsafe pread(descriptor, base + $0, $1, $2) }
     }
 

@@ -79,6 +79,34 @@ public struct EmbeddingPass {
         ) { try sampler.neighborhoods(of: $0.map { ItemID($0) }, threads: kernels.threads) }
     }
 
+    /// The embedding of an item that a dataset does not have yet, from its input vector and the collections that it was put into: what a server does
+    /// with an item that is posted to it. Shapes: features (featureWidth) from ``FeatureTransform/vector(for:dense:degree:)``, result (E).
+    ///
+    /// - Throws: ``DataError`` when the features or the dataset do not fit the model, ``SamplingError`` for an unknown collection.
+    /// - Complexity: as ``embeddings(of:in:catalog:)`` of one item
+    public func embedding(
+        ofNewItem features: [Float], in collections: [CollectionID], of dataset: Dataset, catalog: (any ItemCatalog)?
+    ) throws -> [Float] {
+        guard features.count == model.configuration.featureWidth else {
+            throw DataError("the model reads \(model.configuration.featureWidth) features, found \(features.count)")
+        }
+        try model.features.checkCompatible(with: dataset)
+        let count = dataset.graph.itemCount
+        let known = DatasetInput(transform: model.features, dataset: dataset, catalog: catalog, ids: try IDRows(model, itemCount: count))
+        let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: model.walks, seed: model.seed)
+        let own = try sampler.neighborhood(ofNewItemIn: collections)
+        return try embeddings(of: [count], input: NewItemInput(known: known, item: count, features: features), itemCount: count) { items in
+            // Ascending, so the new item comes last.
+            var drawn = try sampler.neighborhoods(of: items.filter { $0 < count }.map { ItemID($0) }, threads: kernels.threads)
+            if items.last == count {
+                drawn.items += own.items
+                drawn.weights += own.weights
+                drawn.offsets.append(Int64(drawn.items.count))
+            }
+            return drawn
+        }.values
+    }
+
     /// Embeddings of items that no graph knows, from their input vectors alone, (B, E): every neighborhood is empty.
     ///
     /// Shapes: features (B, featureWidth) from ``FeatureTransform/vector(for:dense:degree:)``. An item of a dataset that has the same features and no

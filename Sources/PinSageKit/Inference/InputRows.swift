@@ -33,6 +33,23 @@ struct DatasetInput: InputRows {
     }
 }
 
+/// Rows of a dataset, and of one item that it does not have.
+struct NewItemInput: InputRows {
+    let known: DatasetInput
+    /// The row number that stands for the new item.
+    let item: Int
+    let features: [Float]
+    var width: Int { known.width }
+
+    func read(_ items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
+        try known.read(items.filter { $0 != item }, into: &matrix, kernels: kernels)
+        guard let place = items.firstIndex(of: item) else { return }
+        precondition(place == items.count - 1, "items must ascend")
+        let row = Matrix(rows: 1, columns: features.count, values: features).widened(to: width)
+        matrix = Matrix(rows: items.count, columns: width, values: matrix.values + row.values)
+    }
+}
+
 /// Rows that were made before and are kept in a file.
 struct StoredInput: InputRows {
     let rows: RowFile

@@ -106,4 +106,29 @@ import Testing
             #expect(new.values != all.row(8))
         }
     }
+
+    @Test func aNewItemJoinsItsCollections() throws {
+        let model = try EmbeddingCases.model(dataset, idWidth: 2)
+        let kernels = try Kernels(threads: 2)
+        let pass = EmbeddingPass(model: model, kernels: kernels)
+        let vector = try model.features.vector(for: ItemDescription(), dense: ["dense": dataset.features[0].rows(8..<9).values], degree: 2)
+        let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: model.walks, seed: model.seed)
+        let collections = [CollectionID(row: 3), CollectionID(row: 4)]
+        let neighbors = try sampler.neighborhood(ofNewItemIn: collections)
+        #expect(neighbors.count == 1 && neighbors.items.count == 6)
+        #expect((neighbors.weights.reduce(0, +) - 1).magnitude < 1e-6)
+        // One hop reaches the members of these collections alone.
+        var short = model.walks
+        short.walkLength = 1
+        let members = Set(collections.flatMap { dataset.graph.items(of: $0) }.map(\.row))
+        let near = try NeighborhoodSampler(graph: dataset.graph, configuration: short, seed: 1).neighborhood(ofNewItemIn: collections)
+        #expect(!near.items.isEmpty && near.items.allSatisfy(members.contains))
+        let placed = try pass.embedding(ofNewItem: vector, in: collections, of: dataset, catalog: nil)
+        let alone = try pass.embedding(ofNewItem: vector, in: [], of: dataset, catalog: nil)
+        #expect(alone == (try pass.embeddings(ofNewItems: Matrix(rows: 1, columns: vector.count, values: vector)).values))
+        #expect(placed != alone && placed.allSatisfy(\.isFinite))
+        #expect(throws: SamplingError.self) {
+            _ = try pass.embedding(ofNewItem: vector, in: [CollectionID(row: 40)], of: dataset, catalog: nil)
+        }
+    }
 }

@@ -50,7 +50,9 @@ struct WalkRates {
         }
         seconds.sort()
         let rate = { Double(work) / $0 / scale }
-        print(String(format: "%d threads  %9.1f median  %9.1f best  ", threads, rate(seconds[seconds.count / 2]), rate(seconds[0])) + "\(unit)  \(what)")
+        print(
+            String(format: "%d threads  %9.1f median  %9.1f best  ", threads, rate(seconds[seconds.count / 2]), rate(seconds[0])) + "\(unit)  \(what)"
+        )
     }
 
     /// Reads the pairs file of the peers' walk benchmark.

@@ -136,8 +136,9 @@ struct NeighborsCommand: ParsableCommand {
         let preferred = try prefer.map { path in
             ItemFilter(items: dataset.items.count, allowed: try IdentifierFile.read(path).map { try dataset.item(named: $0) })
         }
-        let pixie = try PixieRecommender(
-            graph: dataset.graph, configuration: pixieConfiguration, seed: seed, prefers: preferred.map { items in { items.contains($0) } })
+        var prefers: (@Sendable (ItemID) -> Bool)?
+        if let preferred { prefers = { preferred.contains($0) } }
+        let pixie = try PixieRecommender(graph: dataset.graph, configuration: pixieConfiguration, seed: seed, prefers: prefers)
         let weights = itemWeights.isEmpty ? queries.map { _ in 1 } : itemWeights
         return try pixie.recommend(queries: zip(queries, weights).map { (item: $0, weight: $1) }, count: neighbors)
     }
@@ -203,7 +204,8 @@ struct NeighborsCommand: ParsableCommand {
         if outputOptions.json {
             Terminal.result([
                 "output": .string(output), "first_item": JSONValue(range.lowerBound), "items": JSONValue(range.count),
-                "resumed_items": JSONValue(resumed), "changed_items": JSONValue(reuse?.changedItems ?? range.count), "neighbors": JSONValue(neighbors), "seconds": JSONValue(seconds),
+                "resumed_items": JSONValue(resumed), "changed_items": JSONValue(reuse?.changedItems ?? range.count),
+                "neighbors": JSONValue(neighbors), "seconds": JSONValue(seconds),
             ])
             return
         }

@@ -64,9 +64,13 @@ public struct NeighborhoodFile: Sendable {
     }
 
     /// - Throws: ``DataError`` when the file does not hold what this sampler draws for every item of its graph.
-    static func check(_ path: String, drawnBy sampler: NeighborhoodSampler) throws {
+    ///
+    /// - Parameter origin: the dataset of the sampler's graph; where it has a checksum, the file must be of that very graph.
+    static func check(_ path: String, drawnBy sampler: NeighborhoodSampler, origin: Dataset?) throws {
         let found = try Artifact.open(path, kind: kind).manifest.metadata
-        for (key, value) in metadata(sampler, items: 0..<sampler.graph.itemCount) where found[key] != value {
+        var expected = metadata(sampler, items: 0..<sampler.graph.itemCount, origin: origin)
+        if expected["graph"] == .null { expected["graph"] = nil }
+        for (key, value) in expected.sorted(by: { $0.key < $1.key }) where found[key] != value {
             throw DataError("expected neighborhoods with \(key) \(value.serialized()), found \(found[key]?.serialized() ?? "none")", file: path)
         }
     }
@@ -134,7 +138,7 @@ public struct NeighborhoodFile: Sendable {
         return resumed
     }
 
-    private static func metadata(_ sampler: NeighborhoodSampler, items: Range<Int>, origin: Dataset?) -> [String: JSONValue] {
+    static func metadata(_ sampler: NeighborhoodSampler, items: Range<Int>, origin: Dataset? = nil) -> [String: JSONValue] {
         let graph: [String: JSONValue] = [
             "graph": origin?.graphChecksum.map { .string($0) } ?? .null, "appended_edges": JSONValue(origin?.appended?.edgeCount ?? 0),
         ]

@@ -124,11 +124,10 @@ struct DemoCommand: ParsableCommand {
         options.dimension = 256
         options.normalizesOutput = false
         options.neighbors = [20]
-        options.epochs = 3
+        options.epochs = 2
         options.training.loss = .softmax
         options.training.learningRate = 3e-3
         options.training.warmUp = 0.2
-        options.training.finalRateFactor = 0.03
         options.training.negatives = 2000
         options.training.newItemShare = 0.02
         // The answer's other edges are there when it is asked for, too.

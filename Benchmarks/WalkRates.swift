@@ -53,7 +53,9 @@ struct WalkRates {
         processorSeconds.sort()
         let rate = { (all: [Double]) in Double(work) / all[all.count / 2] / scale }
         print(
-            String(format: "%d threads  %9.1f  (best %9.1f, a processor second %9.1f)  ", threads, rate(seconds), rate([seconds[0]]), rate(processorSeconds))
+            String(
+                format: "%d threads  %9.1f  (best %9.1f, a processor second %9.1f)  ", threads, rate(seconds), rate([seconds[0]]),
+                rate(processorSeconds))
                 + "\(unit)  \(what)")
     }
 

@@ -205,7 +205,8 @@ struct NeighborsCommand: ParsableCommand {
         if outputOptions.json {
             Terminal.result([
                 "output": .string(output), "first_item": JSONValue(range.lowerBound), "items": JSONValue(range.count),
-                "resumed_items": JSONValue(resumed), "changed_items": JSONValue(reuse?.changedItems ?? range.count), "neighbors": JSONValue(neighbors), "seconds": JSONValue(seconds),
+                "resumed_items": JSONValue(resumed), "changed_items": JSONValue(reuse?.changedItems ?? range.count),
+                "neighbors": JSONValue(neighbors), "seconds": JSONValue(seconds),
             ])
             return
         }

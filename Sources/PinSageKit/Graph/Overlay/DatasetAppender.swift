@@ -187,7 +187,9 @@ public struct DatasetAppender: Sendable {
         let exists = artifact.contains(Dataset.catalogFile)
         guard !described.isEmpty || (exists && rows.items.new.count > 0) else { return }
         guard let catalogs else {
-            if exists { throw DataError("this dataset has a catalog, which must get the new items: give a way to read and write it", file: artifact.path) }
+            if exists {
+                throw DataError("this dataset has a catalog, which must get the new items: give a way to read and write it", file: artifact.path)
+            }
             return
         }
         let catalog = try catalogs.make(writer.directory)

@@ -63,10 +63,9 @@ ps_status ps_dense_forward_bf16(const ps_context *ctx, const uint16_t *x, int64_
     const ps_leaves *leaves = ps_leaves_of(ctx);
     int64_t work;
     if (!ps_multiply(B * E, D, &work)) work = INT64_MAX / 2;
-    int32_t relu = activation == PS_ACTIVATION_RELU, threads = ps_team_size(ctx, work), parts = threads == 1 ? 1 : threads * 4;
-    int32_t next = 0;
+    int32_t relu = activation == PS_ACTIVATION_RELU, threads = ps_team_size(ctx, work), parts = ps_parts(threads), next = 0;
     #pragma omp parallel num_threads(threads) if (threads > 1)
-    for (int32_t part; (part = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED)) < parts;) {
+    PS_EACH_PART(next, parts, part) {
         ps_range range = ps_part(B, part, parts, 6);  // whole tiles
         leaves->dense_bf16(x, x_stride, weight, D, E, range.begin, range.end, y);
         if (bias || relu) leaves->bias_activation_f32(bias, E, range.begin, range.end, relu, y);

@@ -16,11 +16,11 @@ static ps_status check_gather(const ps_context *ctx, ps_extent table, const int6
 #define GATHER(leaf) \
     do { \
         const ps_leaves *leaves = ps_leaves_of(ctx); \
-        int32_t threads = ps_team_size(ctx, B * D * 4); \
+        int32_t threads = ps_team_size(ctx, B * D * 4), parts = ps_parts(threads), next = 0; \
         int32_t stream = B * D * 4 > STREAM_BYTES; \
-        _Pragma("omp parallel for num_threads(threads) if (threads > 1) schedule(static)") \
-        for (int32_t part = 0; part < threads; part++) { \
-            ps_range range = ps_part(B, part, threads, 1); \
+        _Pragma("omp parallel num_threads(threads) if (threads > 1)") \
+        PS_EACH_PART(next, parts, part) { \
+            ps_range range = ps_part(B, part, parts, 1); \
             leaves->leaf(table, table_stride, indices, D, range.begin, range.end, out, out_stride, stream); \
         } \
     } while (0)

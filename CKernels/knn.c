@@ -71,10 +71,12 @@ static void search_rows(const ps_context *ctx, const ps_search *search, int64_t 
     for (int64_t i = 0; i < (int64_t)threads * Q; i++) {
         candidates[i] = (ps_candidates){keys + i * capacity, 0, capacity, R, 0, NAN};
     }
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static, 1)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(N, part, threads, 12);
-        scan_rows(leaves, search, range.begin, range.end, candidates + part * Q);
+    // Each thread keeps candidates of its own; the k best of all rows are one definite set, whoever saw which rows.
+    int32_t parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(N, part, parts, 12);
+        scan_rows(leaves, search, range.begin, range.end, candidates + ps_thread() * Q);
     }
     int32_t mergers = ps_team_size(ctx, Q * R * 64);
     #pragma omp parallel for num_threads(mergers) if (mergers > 1) schedule(static)

@@ -229,10 +229,11 @@ ps_status ps_knn_topk_bounded_i8(const ps_context *ctx, const float *queries, co
     double unit = (double)(E + 8) * 0x1p-24;
     ps_bounded_search search = {queries, rows, scales, residuals, norms, codes, query_codes, coded, N, E, Q, R,
                                 (float)(unit / (1 - unit) * 1.001), (float)(E + 8) * 0x1p-148f};
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static, 1)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(N, part, threads, 12);
-        scan_codes(leaves, &search, range.begin, range.end, open + part * Q);
+    int32_t parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(N, part, parts, 12);
+        scan_codes(leaves, &search, range.begin, range.end, open + ps_thread() * Q);
     }
     #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
     for (int64_t q = 0; q < Q; q++) finish_query(leaves, &search, q, threads, open, ids, scores);

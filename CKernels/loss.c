@@ -28,10 +28,10 @@ ps_status ps_loss_max_margin_f32(const ps_context *ctx, int64_t P, int64_t M, fl
     PS_TRY(check_loss(ctx, P, M, NULL, positive, shared, hard_offsets, hard, losses));
     PS_REQUIRE(ps_is_finite(margin) && ps_is_finite(weight_shared) && ps_is_finite(weight_hard), PS_BAD_PARAMETER);
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = loss_team(ctx, P, M, hard_offsets, 8);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(P, part, threads, 1);
+    int32_t threads = loss_team(ctx, P, M, hard_offsets, 8), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(P, part, parts, 1);
         leaves->max_margin_f32(M, margin, weight_shared, weight_hard, range.begin, range.end, positive, shared, hard_offsets, hard, losses);
     }
     return PS_OK;
@@ -42,10 +42,10 @@ ps_status ps_loss_sampled_softmax_f32(const ps_context *ctx, int64_t P, int64_t 
     PS_TRY(check_loss(ctx, P, M, log_q, positive, shared, hard_offsets, hard, losses));
     PS_REQUIRE(ps_is_finite(temperature) && temperature > 0.0f && ps_is_finite(weight), PS_BAD_PARAMETER);
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = loss_team(ctx, P, M, hard_offsets, 32);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(P, part, threads, 1);
+    int32_t threads = loss_team(ctx, P, M, hard_offsets, 32), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(P, part, parts, 1);
         leaves->sampled_softmax_f32(M, temperature, weight, log_q, range.begin, range.end, positive, shared, hard_offsets, hard, losses);
     }
     return PS_OK;
@@ -56,10 +56,10 @@ ps_status ps_loss_cross_entropy_f32(const ps_context *ctx, int64_t P, int64_t M,
     PS_TRY(check_loss(ctx, P, M, NULL, positive, shared, hard_offsets, hard, losses));
     PS_REQUIRE(ps_is_finite(temperature) && temperature > 0.0f && ps_is_finite(weight), PS_BAD_PARAMETER);
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = loss_team(ctx, P, M, hard_offsets, 256);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(P, part, threads, 1);
+    int32_t threads = loss_team(ctx, P, M, hard_offsets, 256), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(P, part, parts, 1);
         leaves->cross_entropy_f32(M, temperature, weight, range.begin, range.end, positive, shared, hard_offsets, hard, losses);
     }
     return PS_OK;
@@ -70,10 +70,10 @@ ps_status ps_row_dot_f32(const ps_context *ctx, const float *a, const float *b, 
     PS_REQUIRE(P >= 0 && E >= 0, PS_NEGATIVE_SIZE);
     PS_CHECK_EXTENTS(PS_IN_ROWS(a, P, E, E), PS_IN_ROWS(b, P, E, E), PS_OUT(out, P));
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, P * E * 8);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(P, part, threads, 16);
+    int32_t threads = ps_team_size(ctx, P * E * 8), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(P, part, parts, 16);
         leaves->row_dot_f32(a, b, E, range.begin, range.end, out);
     }
     return PS_OK;
@@ -85,10 +85,10 @@ ps_status ps_row_dot_backward_f32(const ps_context *ctx, const float *a, const f
     PS_REQUIRE(P >= 0 && E >= 0, PS_NEGATIVE_SIZE);
     PS_CHECK_EXTENTS(PS_IN_ROWS(a, P, E, E), PS_IN_ROWS(b, P, E, E), PS_IN(dout, P), PS_OUT_ROWS(da, P, E, E), PS_OUT_ROWS(db, P, E, E));
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, P * E * 24);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(P, part, threads, 1);
+    int32_t threads = ps_team_size(ctx, P * E * 24), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(P, part, parts, 1);
         leaves->row_dot_backward_f32(a, b, dout, E, range.begin, range.end, da, db);
     }
     return PS_OK;
@@ -106,10 +106,10 @@ ps_status ps_ragged_dot_f32(const ps_context *ctx, const float *a, const float *
     PS_TRY(ps_check_offsets(ctx, offsets, P));
     PS_TRY(ps_check_indices_i32(ctx, indices, Z, N));
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, Z * E * 4);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part_ragged(offsets, P, part, threads);
+    int32_t threads = ps_team_size(ctx, Z * E * 4), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part_ragged(offsets, P, part, parts);
         leaves->ragged_dot_f32(a, b, offsets, indices, E, range.begin, range.end, out);
     }
     return PS_OK;

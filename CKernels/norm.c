@@ -11,10 +11,10 @@ ps_status ps_norm_l2_forward_f32(const ps_context *ctx, const float *x, int64_t 
     PS_REQUIRE(B >= 0, PS_NEGATIVE_SIZE);
     PS_CHECK_EXTENTS(in, PS_OUT_ROWS(y, B, E, y_stride), PS_OUT_OPTIONAL(norms, B));
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, B * E * 8);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(B, part, threads, 1);
+    int32_t threads = ps_team_size(ctx, B * E * 8), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(B, part, parts, 1);
         leaves->norm_l2_f32(x, x_stride, E, range.begin, range.end, y, y_stride, norms);
     }
     return PS_OK;
@@ -28,10 +28,10 @@ ps_status ps_norm_l2_backward_f32(const ps_context *ctx, const float *y, const f
     PS_REQUIRE(B >= 0, PS_NEGATIVE_SIZE);
     PS_CHECK_EXTENTS(PS_IN_ROWS(y, B, E, E), gradient, PS_IN(norms, B), PS_OUT_ROWS(dx, B, E, E));
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, B * E * 12);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(B, part, threads, 1);
+    int32_t threads = ps_team_size(ctx, B * E * 12), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(B, part, parts, 1);
         leaves->norm_l2_backward_f32(y, dy, norms, E, range.begin, range.end, dx);
     }
     return PS_OK;

@@ -17,10 +17,10 @@ ps_status ps_optim_sgd_f32(const ps_context *ctx, const float *gradient, int64_t
     PS_CHECK_EXTENTS(PS_IN(gradient, count), PS_OUT(w, count), state);
     PS_REQUIRE(is_not_negative(learning_rate) && is_fraction(momentum) && is_not_negative(weight_decay), PS_BAD_PARAMETER);
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, count * 20);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(count, part, threads, GRAIN);
+    int32_t threads = ps_team_size(ctx, count * 20), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(count, part, parts, GRAIN);
         leaves->sgd_f32(gradient, range.begin, range.end, learning_rate, momentum, weight_decay, w, velocity);
     }
     return PS_OK;
@@ -41,10 +41,10 @@ ps_status ps_optim_adam_f32(const ps_context *ctx, const float *gradient, int64_
     PS_REQUIRE(are_adam_options(step, learning_rate, beta1, beta2, epsilon, weight_decay), PS_BAD_PARAMETER);
     const ps_leaves *leaves = ps_leaves_of(ctx);
     float correction1 = bias_correction(beta1, step), correction2 = bias_correction(beta2, step);
-    int32_t threads = ps_team_size(ctx, count * 28);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(count, part, threads, GRAIN);
+    int32_t threads = ps_team_size(ctx, count * 28), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(count, part, parts, GRAIN);
         leaves->adam_f32(gradient, range.begin, range.end, correction1, correction2, learning_rate, beta1, beta2, epsilon, weight_decay, w,
                          m, v);
     }
@@ -57,10 +57,10 @@ ps_status ps_optim_adagrad_f32(const ps_context *ctx, const float *gradient, int
     PS_CHECK_EXTENTS(PS_IN(gradient, count), PS_OUT(w, count), PS_OUT(v, count));
     PS_REQUIRE(is_not_negative(learning_rate) && is_not_negative(epsilon) && is_not_negative(weight_decay), PS_BAD_PARAMETER);
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, count * 20);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(count, part, threads, GRAIN);
+    int32_t threads = ps_team_size(ctx, count * 20), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(count, part, parts, GRAIN);
         leaves->adagrad_f32(gradient, range.begin, range.end, learning_rate, epsilon, weight_decay, w, v);
     }
     return PS_OK;
@@ -84,10 +84,10 @@ ps_status ps_optim_adam_rows_f32(const ps_context *ctx, const float *gradient, c
     PS_REQUIRE(are_adam_options(step, learning_rate, beta1, beta2, epsilon, weight_decay), PS_BAD_PARAMETER);
     const ps_leaves *leaves = ps_leaves_of(ctx);
     float correction1 = bias_correction(beta1, step), correction2 = bias_correction(beta2, step);
-    int32_t threads = ps_team_size(ctx, B * D * 28);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(B, part, threads, 1);
+    int32_t threads = ps_team_size(ctx, B * D * 28), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(B, part, parts, 1);
         for (int64_t b = range.begin; b < range.end; b++) {
             int64_t first = rows[b] * D;
             leaves->adam_f32(gradient + b * D, 0, D, correction1, correction2, learning_rate, beta1, beta2, epsilon, weight_decay,
@@ -123,10 +123,10 @@ ps_status ps_scale_f32(const ps_context *ctx, float factor, int64_t count, float
     PS_CHECK_EXTENTS(PS_OUT(x, count));
     PS_REQUIRE(ps_is_finite(factor), PS_BAD_PARAMETER);
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, count * 8);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(count, part, threads, GRAIN);
+    int32_t threads = ps_team_size(ctx, count * 8), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(count, part, parts, GRAIN);
         leaves->scale_f32(factor, range.begin, range.end, x);
     }
     return PS_OK;

@@ -2,10 +2,6 @@
 #include "internal/ps_check.h"
 #include "internal/ps_team.h"
 
-/// Lists differ in length and threads in luck, so there are more parts than threads and whoever is free takes the next. Which thread
-/// computes a row changes nothing in it.
-enum { PARTS_PER_THREAD = 16 };
-
 /// Offsets, then Z = offsets[B] and the neighbors.
 static ps_status check_lists(const ps_context *ctx, const int64_t *offsets, const int32_t *neighbors, int64_t N, int64_t B) {
     PS_TRY(ps_check_offsets(ctx, offsets, B));
@@ -29,14 +25,11 @@ static int64_t traffic(int64_t Z, int64_t B, int64_t H) {
     return ps_multiply(Z + B, H * 4, &bytes) ? bytes : INT64_MAX / 2;
 }
 
-/// Runs the block for every part. The counter stands in for schedule(dynamic): what our compiler emits for that is missing from the
-/// older OpenMP runtimes that distributions ship.
+/// Runs the block for every part. Lists differ in length, so whoever is free takes the next; which thread computes a row changes nothing in it.
 #define FOR_RAGGED_PARTS(bytes) \
-    int32_t threads = ps_team_size(ctx, (bytes)); \
-    int32_t parts = threads == 1 ? 1 : threads * PARTS_PER_THREAD; \
-    int32_t next = 0; \
+    int32_t threads = ps_team_size(ctx, (bytes)), parts = ps_parts(threads), next = 0; \
     _Pragma("omp parallel num_threads(threads) if (threads > 1)") \
-    for (int32_t part; (part = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED)) < parts;)
+    PS_EACH_PART(next, parts, part)
 
 ps_status ps_pool_weighted_forward_f32(const ps_context *ctx, const float *h, const int64_t *offsets, const int32_t *neighbors,
                                        const float *alpha, int64_t N, int64_t H, int64_t B, float *out) {

@@ -8,10 +8,10 @@ ps_status ps_probe_read_f32(const ps_context *ctx, const float *x, int64_t count
     PS_CHECK_EXTENTS(PS_IN(x, count), PS_OUT(out, 1));
     const ps_leaves *leaves = ps_leaves_of(ctx);
     double sum = 0;
-    int32_t threads = ps_team_size(ctx, count * 4);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static) reduction(+ : sum)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(count, part, threads, 1024);
+    int32_t threads = ps_team_size(ctx, count * 4), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1) reduction(+ : sum)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(count, part, parts, 1024);
         sum += leaves->probe_read_f32(x, range.begin, range.end);
     }
     *out = sum;
@@ -22,10 +22,10 @@ ps_status ps_probe_copy_f32(const ps_context *ctx, const float *x, int64_t count
     PS_TRY(ps_check_context(ctx));
     PS_CHECK_EXTENTS(PS_IN(x, count), PS_OUT(y, count));
     const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, count * 8);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(count, part, threads, 1024);
+    int32_t threads = ps_team_size(ctx, count * 8), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(count, part, parts, 1024);
         leaves->probe_copy_f32(x, range.begin, range.end, y);
     }
     return PS_OK;
@@ -39,10 +39,10 @@ ps_status ps_probe_rows_f32(const ps_context *ctx, const float *table, const int
     PS_REQUIRE(ahead >= 0, PS_BAD_PARAMETER);
     const ps_leaves *leaves = ps_leaves_of(ctx);
     double sum = 0;
-    int32_t threads = ps_team_size(ctx, B * D * 4);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static) reduction(+ : sum)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(B, part, threads, 1);
+    int32_t threads = ps_team_size(ctx, B * D * 4), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1) reduction(+ : sum)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(B, part, parts, 1);
         sum += leaves->probe_rows_f32(table, indices, D, range.begin, range.end, ahead);
     }
     *out = sum;

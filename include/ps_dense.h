@@ -29,6 +29,17 @@ ps_status ps_dense_backward_f32(const ps_context *ctx, const float *x1, int64_t 
 ps_status ps_dense_forward_bf16(const ps_context *ctx, const uint16_t *x, int64_t x_stride, const uint16_t *weight, const float *bias,
                                 int64_t B, int64_t D, int64_t E, ps_activation activation, float *y);
 
+/// ps_dense_forward_f32 without BLAS, on weights packed once: ps_dense_pack_f32 of weight (E,D) writes ps_dense_packed_count(D, E) floats in an order
+/// that belongs to the context's instruction set. For passes that use the same weights on very many rows.
+/// Numerics: the bits of a row of y depend on that row of x, the weight and the instruction set alone: not on B, the row's place among the
+/// others, the number of threads, nor (for a column) on E. BLAS promises none of these. Sums of 512 products, in order, are added in order.
+/// Shapes: as ps_dense_forward_f32; packed is that of (E, D1+D2).
+ps_status ps_dense_packed_count(const ps_context *ctx, int64_t D, int64_t E, int64_t *count);
+ps_status ps_dense_pack_f32(const ps_context *ctx, const float *weight, int64_t D, int64_t E, float *packed);
+ps_status ps_dense_packed_forward_f32(const ps_context *ctx, const float *x1, int64_t x1_stride, const float *x2, int64_t x2_stride,
+                                      const float *packed, const float *bias, int64_t B, int64_t D1, int64_t D2, int64_t E,
+                                      ps_activation activation, float *y);
+
 /// Plain product C = alpha op(A) op(B) + beta C, row-major. transpose_a / transpose_b: 0 or 1.
 /// Shapes: op(A) (m,k), op(B) (k,n), C (m,n), with row strides.
 ps_status ps_matmul_f32(const ps_context *ctx, const float *a, int64_t a_stride, int32_t transpose_a, const float *b,

@@ -40,6 +40,11 @@ typedef struct ps_leaves {
                                  float *sums);
     /// y[b,e] = dot(x[b,:], weight[e,:]) for rows of x in the range: leaf/body/dense_bf16.h
     void (*dense_bf16)(const uint16_t *x, int64_t x_stride, const uint16_t *weight, int64_t D, int64_t E, int64_t begin, int64_t end, float *y);
+    /// Weights in panels of pack_columns outputs, and rows times panels: leaf/body/dense_packed.h
+    int64_t pack_columns;
+    void (*dense_pack_f32)(const float *weight, int64_t D, int64_t E, float *packed);
+    void (*dense_packed_f32)(const float *x, int64_t x_stride, const float *packed, int64_t panel_stride, int64_t D, int64_t E, int64_t begin,
+                             int64_t end, int32_t add, float *y);
 
     // pool: leaf/body/pool.h
     void (*pool_weighted_f32)(const float *h, const int64_t *offsets, const int32_t *neighbors, const float *alpha, int64_t H,

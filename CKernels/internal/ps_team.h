@@ -38,6 +38,24 @@ static inline ps_range ps_part(int64_t count, int64_t part, int64_t parts, int64
     return range;
 }
 
+/// Which of a region's threads is running.
+static inline int32_t ps_thread(void) {
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+/// More parts than threads, so that a thread that the system holds up keeps fewer of them.
+static inline int32_t ps_parts(int32_t threads) { return threads == 1 ? 1 : threads * 16; }
+
+/// Runs the following block for every part, each on whichever thread is free: parallel over `threads`, then
+///     PS_EACH_PART(next, parts, part) { ... }
+/// with `next` an int32_t set to 0 before the region. It stands in for schedule(dynamic): what our compiler emits for that is missing from
+/// the older OpenMP runtimes that distributions ship.
+#define PS_EACH_PART(next, parts, part) for (int32_t part; (part = __atomic_fetch_add(&(next), 1, __ATOMIC_RELAXED)) < (parts);)
+
 /// Part `part` of `parts` of the rows of ragged lists, cut so that parts have about equal list elements plus rows.
 static inline ps_range ps_part_ragged(const int64_t *offsets, int64_t rows, int64_t part, int64_t parts) {
     ps_range range;

@@ -68,7 +68,8 @@ struct PruneCommand: ParsableCommand {
         let names = dataset.features.map(\.name)
         guard let name = features ?? (names.count == 1 ? names.first : nil), let table = dataset.features(named: name) else {
             let found = names.isEmpty ? "none" : names.joined(separator: ", ")
-            throw DataError("expected dense features\(features.map { " \"\($0)\"" } ?? " (--features names them)"), found \(found)", file: self.dataset)
+            throw DataError(
+                "expected dense features\(features.map { " \"\($0)\"" } ?? " (--features names them)"), found \(found)", file: self.dataset)
         }
         let (graph, report) = try GraphPruning(configuration: configuration, seed: seed).pruned(dataset.graph, features: table, threads: threads)
         guard graph.edgeCount > 0 else { throw DataError("expected edges to remain, found that all would be pruned", file: self.dataset) }

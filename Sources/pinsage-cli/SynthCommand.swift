@@ -5,7 +5,10 @@ struct SynthCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "synth",
         abstract: "Make a dataset with power-law degrees, planted communities and matching features.",
-        discussion: "For tests and measurements. The same settings give the same data on any number of threads.")
+        discussion: """
+            For tests and measurements. The same settings give the same data on any number of threads. With --model also a model of these \
+            features whose weights nobody trained, to measure the embedding pass with.
+            """)
 
     @Option(help: "How many items.")
     var items = 10_000
@@ -28,6 +31,9 @@ struct SynthCommand: ParsableCommand {
     @Option(help: "The length of the noise in the features, relative to the centres of communities.")
     var noise = 1.0
 
+    @Option(help: "Type of the features: float32 or float16.")
+    var featureType = ElementType.float32
+
     @Flag(help: "Give edges times.")
     var times = false
 
@@ -46,10 +52,33 @@ struct SynthCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write the edges as tab-separated text instead.", valueName: "file"))
     var text: String?
 
+    @Option(help: ArgumentHelp("Also make an untrained model for the dataset.", valueName: "model"))
+    var model: String?
+
+    @Option(help: "With --model: convolve layers, K.")
+    var layers = 2
+
+    @Option(help: "With --model: rows of each layer's Q (default: twice the input, at most 512).")
+    var hidden: Int?
+
+    @Option(help: "With --model: the width of each layer's output (default: twice the input, at most 512).")
+    var layerWidth: Int?
+
+    @Option(help: "With --model: the width of embeddings.")
+    var embedding = 128
+
+    @Option(help: "With --model: neighbors of an item, T.")
+    var neighbors = 50
+
+    @Option(help: "With --model: walks of an item.")
+    var walks = 200
+
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
         guard (output == nil) != (text == nil) else { throw ValidationError("Give either --output or --text") }
+        if model != nil && text != nil { throw ValidationError("--model needs --output") }
+        if model != nil && dimension < 1 { throw ValidationError("--model needs features: --dimension 1 or more") }
     }
 
     func run() throws {
@@ -61,6 +90,7 @@ struct SynthCommand: ParsableCommand {
         configuration.affinity = affinity
         configuration.dimension = dimension
         configuration.noise = noise
+        configuration.featureType = featureType
         configuration.hasTimes = times
         configuration.seed = seed
         configuration.threads = threads
@@ -73,6 +103,13 @@ struct SynthCommand: ParsableCommand {
         } else if let output {
             let report = try synthesizer.write(to: output) { progress.update(count: $0.count, fraction: $0.fraction) }
             progress.finish()
+            if let model {
+                let walk = WalkConfiguration(walks: walks, walkLength: 2, restart: 0.5, neighbors: neighbors)
+                let made = try PinSageModel.untrained(
+                    for: Dataset.open(output), layers: layers, hiddenWidth: hidden, layerWidth: layerWidth, dimension: embedding, walks: walk,
+                    seed: seed, kernels: Kernels(threads: threads))
+                try made.write(to: model)
+            }
             ImportCommand.show(report, output: output, json: outputOptions.json)
         }
     }

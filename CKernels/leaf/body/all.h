@@ -5,6 +5,7 @@
 #include "dot_ops.h"
 #endif
 #include "dense_bf16.h"
+#include "dense_packed.h"
 #include "pool.h"
 #include "norm.h"
 #include "loss.h"

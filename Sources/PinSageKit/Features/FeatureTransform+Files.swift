@@ -43,6 +43,23 @@ extension FeatureTransform {
         try Safetensors.write(tensors, to: directory + "/" + Self.fileNames[1])
     }
 
+    /// Adds everything that rows depend on to a checksum.
+    func update(_ crc: inout CRC32C) {
+        var words = dense.map { "\($0.name) \($0.columns)" }
+        words += ["\(largestLogDegree ?? -1) \(logDegreeWeight)"]
+        if let attributes {
+            words += attributes.categorical + attributes.numeric.map { "\($0.name) \($0.mean) \($0.deviation)" }
+            words += ["\(attributes.buckets) \(attributes.seed)"]
+        }
+        crc.update(Array(words.joined(separator: "\n").utf8))
+        guard let text else { return }
+        let h = text.hashing
+        crc.update(Array("\(h.shortestCharacters) \(h.longestCharacters) \(h.wordPairs) \(h.bucketBits) \(h.seed)".utf8))
+        unsafe text.buckets.withUnsafeBytes { unsafe crc.update($0) }
+        unsafe text.weights.withUnsafeBytes { unsafe crc.update($0) }
+        unsafe text.projection.values.withUnsafeBytes { unsafe crc.update($0) }
+    }
+
     /// Reads what ``write(to:)`` wrote.
     ///
     /// - Throws: ``DataError`` for missing or damaged files and for a version that this one does not know.

@@ -79,6 +79,16 @@ public struct FeatureTransform: Sendable {
         dataset: Dataset, catalog: (any ItemCatalog)?, configuration: FeatureConfiguration = FeatureConfiguration(), kernels: Kernels,
         seed: UInt64, progress: Progress = { _, _, _ in }
     ) throws -> (transform: FeatureTransform, matrix: Matrix) {
+        let transform = try fitted(
+            to: dataset, catalog: catalog, configuration: configuration, kernels: kernels, seed: seed, progress: progress)
+        return (transform, try transform.matrix(for: dataset, catalog: catalog, progress: progress))
+    }
+
+    /// ``fit(dataset:catalog:configuration:kernels:seed:progress:)`` without the rows, which may be larger than memory.
+    public static func fitted(
+        to dataset: Dataset, catalog: (any ItemCatalog)?, configuration: FeatureConfiguration = FeatureConfiguration(), kernels: Kernels,
+        seed: UInt64, progress: Progress = { _, _, _ in }
+    ) throws -> FeatureTransform {
         try configuration.validate()
         let names = configuration.dense ?? dataset.features.map(\.name)
         let dense = try names.sorted().map { name in
@@ -103,11 +113,10 @@ public struct FeatureTransform: Sendable {
         let largestDegree = unsafe dataset.graph.items.offsets.withUnsafeBufferPointer { offsets in
             unsafe zip(offsets, offsets.dropFirst()).reduce(Int64(0)) { Swift.max($0, $1.1 - $1.0) }
         }
-        let transform = FeatureTransform(
+        return FeatureTransform(
             dense: dense, text: text, attributes: attributes,
             largestLogDegree: configuration.logDegree ? log1p(Double(largestDegree)) : nil, logDegreeWeight: Double(configuration.logDegreeWeight),
             kernels: kernels)
-        return (transform, try transform.matrix(for: dataset, catalog: catalog, progress: progress))
     }
 
     private static func fitText(
@@ -149,50 +158,13 @@ public struct FeatureTransform: Sendable {
     ///
     /// - Throws: ``DataError`` when the dataset does not fit or a catalog is needed and there is none.
     public func matrix(for dataset: Dataset, catalog: (any ItemCatalog)?, progress: Progress = { _, _, _ in }) throws -> Matrix {
-        try checkCompatible(with: dataset)
         let count = dataset.graph.itemCount
-        var values = [Float](repeating: 0, count: count * width)
-        let tables = try dense.map { block in
-            guard let table = dataset.features(named: block.name) else {
-                throw DataError("expected dense features '\(block.name)'", file: dataset.path)
-            }
-            return table
+        var values = Matrix(rows: count, columns: width)
+        try forEachBlock(of: dataset, catalog: catalog) { range, block in
+            values.replaceRows(from: range.lowerBound, with: block)
+            progress("making features", range.upperBound, count)
         }
-        for start in stride(from: 0, to: count, by: 4096) {
-            let range = start..<min(start + 4096, count)
-            let parts = tables.map { $0.rows(range) }
-            for row in range {
-                var column = row * width
-                for part in parts {
-                    let source = (row - start) * part.columns
-                    fillDense(&values, at: column, part.values[source..<source + part.columns])
-                    column += part.columns
-                }
-                fillDegree(&values, row: row * width, degree: dataset.graph.degree(of: ItemID(row)))
-            }
-        }
-        guard needsCatalog else { return Matrix(rows: count, columns: width, values: values) }
-        guard let catalog else {
-            throw DataError("the features are made of texts or attributes; the dataset has no catalog of them", file: dataset.path)
-        }
-        var items: [Int] = []
-        var descriptions: [ItemDescription] = []
-        var done = 0
-        func flush() throws {
-            try fillCatalog(&values, rows: items, descriptions)
-            done += items.count
-            items.removeAll(keepingCapacity: true)
-            descriptions.removeAll(keepingCapacity: true)
-            progress("making features", done, count)
-        }
-        try catalog.forEachItem { item, description in
-            guard Int(item.row) < count else { throw DataError("expected \(count) items in the catalog, found row \(item.row)", file: dataset.path) }
-            items.append(Int(item.row))
-            descriptions.append(description)
-            if items.count == 8192 { try flush() }
-        }
-        try flush()
-        return Matrix(rows: count, columns: width, values: values)
+        return values
     }
 
     /// The row of one item, known or new, from what is known of it.
@@ -222,7 +194,7 @@ public struct FeatureTransform: Sendable {
         return values
     }
 
-    private func fillDense(_ values: inout [Float], at start: Int, _ given: ArraySlice<Float>) {
+    func fillDense(_ values: inout [Float], at start: Int, _ given: ArraySlice<Float>) {
         for (offset, value) in given.enumerated() { values[start + offset] = value.isFinite ? value : 0 }
         scaleToLength(weights.dense, &values, start..<start + given.count)
     }
@@ -238,12 +210,12 @@ public struct FeatureTransform: Sendable {
         return (width - 1, Float(logDegreeWeight / largestLogDegree))
     }
 
-    private func fillDegree(_ values: inout [Float], row start: Int, degree: Int) {
+    func fillDegree(_ values: inout [Float], row start: Int, degree: Int) {
         guard let largestLogDegree, largestLogDegree > 0 else { return }
         values[start + width - 1] = Float(logDegreeWeight) * Float(log1p(Double(max(0, degree))) / largestLogDegree)
     }
 
-    private func fillCatalog(_ values: inout [Float], rows: [Int], _ descriptions: [ItemDescription]) throws {
+    func fillCatalog(_ values: inout [Float], rows: [Int], _ descriptions: [ItemDescription]) throws {
         var column = dense.reduce(0) { $0 + $1.columns }
         if let text {
             let vectors = try text.vectors(of: descriptions.map(TextFeatures.fields), kernels: rows.count == 1 ? serialKernels : kernels)

@@ -20,8 +20,14 @@ public protocol ItemCatalog: Sendable {
     func forEachItem(_ body: (ItemID, ItemDescription) throws -> Void) throws
     /// One item's description.
     func description(of item: ItemID) throws -> ItemDescription
+    /// What is known of several items, in the order given.
+    func descriptions(of items: [ItemID]) throws -> [ItemDescription]
     /// The names of all attributes, ascending.
     var attributeNames: [String] { get }
+}
+
+extension ItemCatalog {
+    public func descriptions(of items: [ItemID]) throws -> [ItemDescription] { try items.map(description(of:)) }
 }
 
 /// Takes descriptions while a dataset is written.

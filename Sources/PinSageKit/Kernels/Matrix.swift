@@ -67,6 +67,18 @@ public struct Matrix: Sendable, Equatable {
         values.replaceSubrange(first * columns..<(first + other.rows) * columns, with: other.values)
     }
 
+    /// Overwrites the columns from `first` with those of a matrix of as many rows.
+    mutating func replaceColumns(from first: Int, with other: Matrix) {
+        precondition(other.rows == rows && first >= 0 && first + other.columns <= columns, "\(other.shape) at column \(first) of \(shape)")
+        let (width, part) = (columns, other.columns)
+        unsafe values.withUnsafeMutableBufferPointer { to in
+            unsafe other.values.withUnsafeBufferPointer { from in
+                guard let to = to.baseAddress, let from = from.baseAddress else { return }
+                for row in 0..<other.rows { unsafe (to + row * width + first).update(from: from + row * part, count: part) }
+            }
+        }
+    }
+
     /// The same rows with columns of zeros appended.
     public func widened(to width: Int) -> Matrix {
         precondition(width >= columns, "\(width) columns from \(columns)")

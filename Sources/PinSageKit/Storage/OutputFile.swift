@@ -22,6 +22,17 @@ public final class OutputFile {
         buffer.reserveCapacity(OutputFile.bufferBytes)
     }
 
+    /// Makes a file through a temporary sibling, so that the path holds the old file or the complete new one.
+    ///
+    /// - Parameter body: makes the file at the path that it is given.
+    /// - Throws: ``DataError`` when something else than a file is at `path`, or what `body` threw.
+    public static func replacing(_ path: String, _ body: (_ temporary: String) throws -> Void) throws {
+        try FileSystem.replaceFile(path) { temporary in
+            try body(temporary)
+            try FileSystem.synchronize(temporary)
+        }
+    }
+
     deinit {
         if descriptor >= 0 { _ = systemClose(descriptor) }
     }

@@ -46,7 +46,7 @@ final class MinibatchSource: @unchecked Sendable {
     }
 
     /// What a random number is for; each purpose draws from a stream of its own.
-    private enum Purpose: Int { case negative, hiding, newItem }
+    private enum Purpose: Int { case negative, hiding, newItem, negativeEdge, negativeMember, negativeHiding, negativeNewItem }
 
     /// 64 random bits for draw `index` of a step.
     private func word(_ purpose: Purpose, step: Int, index: Int) -> UInt64 {
@@ -75,8 +75,7 @@ final class MinibatchSource: @unchecked Sendable {
             return row
         }
         for (index, pair) in pairs.enumerated() {
-            let hidden = hiddenCollections(of: pair, index: index, step: step)
-            let hiding = hidden.isEmpty ? Root.Hiding.nothing : .edges(item: pair.positive, collections: hidden)
+            let hiding = hiding(pair.positive, hiddenCollections(of: pair, hidesAll: uniform(.hiding, step: step, index: index)))
             let isNew = uniform(.newItem, step: step, index: index) < configuration.newItemShare
             layout.queries.append(row(of: Root(item: pair.query, hiding: hiding)))
             layout.positives.append(row(of: Root(item: pair.positive, hiding: isNew ? .everything : hiding)))
@@ -85,12 +84,15 @@ final class MinibatchSource: @unchecked Sendable {
             sharedNegatives.item(of: word(.negative, step: step, index: index))
         }
         layout.logExpectedCounts = sharedNegatives.logExpectedCounts(of: negatives)
-        layout.negatives = negatives.map { row(of: Root(item: $0)) }
+        layout.negatives = negatives.enumerated().map { row(of: negativeRoot($1, index: $0, step: step)) }
         let hardPerPair = curriculum.hardNegatives(inEpoch: epoch)
         if let hardNegatives, hardPerPair > 0 {
             let drawn = try hardNegatives.hardNegatives(of: pairs, count: hardPerPair, step: step, threads: kernels.threads)
-            for (pair, items) in zip(pairs, drawn) {
-                for item in items where !isPositive(item, of: pair) { layout.hard.append(Int32(row(of: Root(item: item)))) }
+            for (index, (pair, items)) in zip(pairs, drawn).enumerated() {
+                for (draw, item) in items.enumerated() where !isPositive(item, of: pair) {
+                    let root = negativeRoot(item, index: configuration.negatives + index * hardPerPair + draw, step: step)
+                    layout.hard.append(Int32(row(of: root)))
+                }
                 layout.hardOffsets.append(Int64(layout.hard.count))
             }
         } else {
@@ -136,12 +138,34 @@ final class MinibatchSource: @unchecked Sendable {
 
     /// The collections whose edge to the positive is hidden for a pair: its own, or for a share of the pairs all that query and positive
     /// share, so that what was derived from the label's edge (a list that contains the section) goes too.
-    private func hiddenCollections(of pair: PositivePair, index: Int, step: Int) -> [CollectionID] {
+    ///
+    /// - Parameter hidesAll: a uniform number that decides which.
+    private func hiddenCollections(of pair: PositivePair, hidesAll: Float) -> [CollectionID] {
         guard configuration.hidesPositiveEdges else { return [] }
-        if uniform(.hiding, step: step, index: index) < configuration.hidesAllSharedEdges {
-            return graph.sharedCollections(of: pair.query, and: pair.positive)
-        }
+        if hidesAll < configuration.hidesAllSharedEdges { return graph.sharedCollections(of: pair.query, and: pair.positive) }
         return [pair.collection]
+    }
+
+    private func hiding(_ item: ItemID, _ collections: [CollectionID]) -> Root.Hiding {
+        collections.isEmpty ? .nothing : .edges(item: item, collections: collections)
+    }
+
+    /// A negative as it is embedded: with edges hidden, or as a new item, as if it were the positive of a pair drawn for it. Positives miss
+    /// edges; if negatives had all of theirs, what is missing would tell them apart, and the model would learn that instead of relatedness.
+    private func negativeRoot(_ item: ItemID, index: Int, step: Int) -> Root {
+        guard configuration.hidesNegativeEdges else { return Root(item: item) }
+        if uniform(.negativeNewItem, step: step, index: index) < configuration.newItemShare { return Root(item: item, hiding: .everything) }
+        let collections = graph.collections(of: item).filter { producesPairs[Int($0.row)] }
+        guard configuration.hidesPositiveEdges, !collections.isEmpty else { return Root(item: item) }
+        func drawn(_ purpose: Purpose, from count: Int) -> Int {
+            Int(CounterRandom.draw(below: UInt64(count), from: word(purpose, step: step, index: index)).value)
+        }
+        let collection = collections[drawn(.negativeEdge, from: collections.count)]
+        let members = graph.items(of: collection)
+        let pair = PositivePair(query: members[drawn(.negativeMember, from: members.count)], positive: item, collection: collection)
+        let hidden =
+            pair.query == item ? [collection] : hiddenCollections(of: pair, hidesAll: uniform(.negativeHiding, step: step, index: index))
+        return Root(item: item, hiding: hiding(item, hidden))
     }
 
     private func isPositive(_ item: ItemID, of pair: PositivePair) -> Bool {

@@ -62,6 +62,8 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     public var hidesPositiveEdges = true
     /// Share of the pairs for which all edges to collections that query and positive share are hidden, not only the pair's own.
     public var hidesAllSharedEdges: Float = 0.3
+    /// Whether negatives miss edges, and are embedded as new items, as often as positives are.
+    public var hidesNegativeEdges = true
     /// Share of the positives that are embedded as new items, without any edge, so that new items are not out of distribution.
     public var newItemShare: Float = 0.15
     /// Whether neighborhoods are drawn anew every epoch.

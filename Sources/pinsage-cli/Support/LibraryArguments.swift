@@ -8,3 +8,6 @@ extension Pooling: ExpressibleByArgument {}
 extension QueryPooling: ExpressibleByArgument {}
 extension IndexStorage: ExpressibleByArgument {}
 extension HNSWConfiguration.Metric: ExpressibleByArgument {}
+extension LatentType: ExpressibleByArgument {}
+extension ElementType: ExpressibleByArgument {}
+extension ExportFormat: ExpressibleByArgument {}

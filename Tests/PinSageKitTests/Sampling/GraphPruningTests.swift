@@ -34,7 +34,10 @@ struct GraphPruningTests {
     @Test("collections about everything go, and popular items keep the collections like them")
     func dropsAndTrims() throws {
         let (graph, features) = mixed()
-        let pruning = try GraphPruning(configuration: configuration { $0.degreeExponent = 0.4; $0.rounds = 30 }, seed: 3)
+        let pruning = try GraphPruning(
+            configuration: configuration {
+                $0.degreeExponent = 0.4; $0.rounds = 30
+            }, seed: 3)
         let (pruned, report) = try pruning.pruned(graph, features: features, threads: 2)
         checkValid(pruned)
         #expect(report.collectionsDropped == 2)
@@ -58,7 +61,10 @@ struct GraphPruningTests {
             times: [5, 6, 7, 8])
         // Item 2 has no features.
         let features = FeatureTable(name: "f", matrix: Matrix(rows: 3, columns: 2, values: [1, 0, 0, 1, 0, 0]))
-        let pruning = try GraphPruning(configuration: configuration { $0.droppedCollections = 0; $0.degreeExponent = 1 }, seed: 1)
+        let pruning = try GraphPruning(
+            configuration: configuration {
+                $0.droppedCollections = 0; $0.degreeExponent = 1
+            }, seed: 1)
         let (pruned, report) = try pruning.pruned(graph, features: features, threads: 2)
         #expect(Array(pruned.items.targets) == Array(graph.items.targets))
         #expect(pruned.items.weights.map { Array($0) } == graph.items.weights.map { Array($0) })

@@ -56,7 +56,8 @@ struct RandomWalksTests {
 
     /// The 60th visits of independent walks: (1 - 0.15)^60 < 6e-5 of the distribution is still that of the first hops, far below what
     /// 20,000 walks can tell.
-    @Test("the last visits of long walks are distributed as exact personalised PageRank (chi-square, false alarm 1e-6 per case)",
+    @Test(
+        "the last visits of long walks are distributed as exact personalised PageRank (chi-square, false alarm 1e-6 per case)",
         arguments: Shape.allCases, [0.15, 0.5])
     func pageRank(shape: Shape, restart: Double) throws {
         let graph = shape.graph
@@ -130,7 +131,8 @@ struct RandomWalksTests {
         #expect(neighbors.range(of: 1).isEmpty)
     }
 
-    @Test("visits are the same on any number of threads, in any batch, and what neighborhoods count", arguments: [(50, 1), (100, 2), (1, 9), (300, 3)])
+    @Test(
+        "visits are the same on any number of threads, in any batch, and what neighborhoods count", arguments: [(50, 1), (100, 2), (1, 9), (300, 3)])
     func equalAcrossThreads(walks: Int, length: Int) throws {
         let graph = TinyGraphs.random(items: 600, collections: 90, edgesPerItem: 4, seed: 2)
         let configuration = WalkConfiguration(walks: walks, walkLength: length, restart: 0.3, neighbors: 1 << 16)

@@ -73,19 +73,25 @@ struct GraphMerge {
         let first = Int(offsets[rows.lowerBound]), count = Int(offsets[rows.upperBound]) - first
         let targets: StoredArray<UInt32> = try filled(count, rows, first) { place, old, new in
             old.map { base.targets[$0] } ?? new.map { added.targets[$0] } ?? 0
-        } copy: { base.targets }
+        } copy: {
+            base.targets
+        }
         let weights: StoredArray<Float>? =
             try isWeighted
             ? filled(count, rows, first) { place, old, new in
                 let sum = Double(old.map { base.weights?[$0] ?? 1 } ?? 0) + Double(new.map { added.weights?[$0] ?? 1 } ?? 0)
                 return min(Float(sum), .greatestFiniteMagnitude)
-            } copy: { base.weights } : nil
+            } copy: {
+                base.weights
+            } : nil
         let times: StoredArray<Int64>? =
             try hasTimes
             ? filled(count, rows, first) { place, old, new in
                 let one = old.flatMap { base.times?[$0] } ?? Graph.unknownTime, other = new.flatMap { added.times?[$0] } ?? Graph.unknownTime
                 return one == Graph.unknownTime ? other : other == Graph.unknownTime ? one : min(one, other)
-            } copy: { base.times } : nil
+            } copy: {
+                base.times
+            } : nil
         return (targets, weights, times)
     }
 

@@ -17,6 +17,8 @@ public struct DatasetSynthesizer: Sendable {
         public var affinity = 0.8
         /// The width of the features; 0 for none. Row i is the centre of its community (a Gaussian vector of length about 1) plus noise.
         public var dimension = 32
+        /// float32 or float16.
+        public var featureType = ElementType.float32
         /// The length of the noise, relative to that of the centres.
         public var noise = 1.0
         /// Whether edges have times: the number of the edge in seconds, from 2020 on.
@@ -40,6 +42,9 @@ public struct DatasetSynthesizer: Sendable {
                 throw DataError("expected between 1 and \(min(items, collections)) communities, found \(communities)")
             }
             guard 0...1 ~= affinity else { throw DataError("expected an affinity between 0 and 1, found \(affinity)") }
+            guard featureType == .float32 || featureType == .float16 else {
+                throw DataError("expected features of type float32 or float16, found \(featureType.rawValue)")
+            }
             guard dimension <= 65536 else { throw DataError("expected a dimension of at most 65536, found \(dimension)") }
             guard dimension >= 0, noise >= 0, noise.isFinite else {
                 throw DataError("expected a dimension and noise of at least 0, found \(dimension) and \(noise)")
@@ -207,15 +212,26 @@ public struct DatasetSynthesizer: Sendable {
     }
 
     private func writeFeatures(into writer: inout ArtifactWriter, progress: ((ImportProgress) -> Void)?) throws {
+        if configuration.featureType == .float16 {
+            try writeFeatures(into: &writer, as: UInt16.self, progress: progress) { HalfPrecision.float16($0) }
+        } else {
+            try writeFeatures(into: &writer, as: Float.self, progress: progress) { $0 }
+        }
+    }
+
+    private func writeFeatures<Element: StoredElement>(
+        into writer: inout ArtifactWriter, as type: Element.Type, progress: ((ImportProgress) -> Void)?, _ stored: @Sendable (Float) -> Element
+    ) throws {
         let name = "features/synthetic.npy"
-        var output = try NpyWriter<Float>(writer.newPath(for: name))
+        var output = try NpyWriter<Element>(writer.newPath(for: name), elementType: configuration.featureType)
         let threads = configuration.threads ?? Kernels.availableProcessors
-        let grain = 4096
-        for start in stride(from: 0, to: configuration.items, by: grain * threads) {
-            let range = start..<min(start + grain * threads, configuration.items)
-            let parts = Mutex<[Int: [Float]]>([:])
+        let grain = 512
+        let step = grain * 8 * threads
+        for start in stride(from: 0, to: configuration.items, by: step) {
+            let range = start..<min(start + step, configuration.items)
+            let parts = Mutex<[Int: [Element]]>([:])
             try parallelFor(range.count, threads: threads, grain: grain) { part in
-                let values = part.flatMap { features(of: start + $0) }
+                let values = part.flatMap { features(of: start + $0).map(stored) }
                 parts.withLock { $0[part.lowerBound] = values }
             }
             for (_, values) in parts.withLock({ $0 }).sorted(by: { $0.key < $1.key }) { try output.append(values) }
@@ -223,7 +239,8 @@ public struct DatasetSynthesizer: Sendable {
         }
         let shape = [configuration.items, configuration.dimension]
         let written = try output.finish(shape: shape)
-        writer.addFile(named: name, Manifest.File(bytes: written.bytes, crc32c: written.crc32c, elementType: .float32, shape: shape))
+        writer.addFile(
+            named: name, Manifest.File(bytes: written.bytes, crc32c: written.crc32c, elementType: configuration.featureType, shape: shape))
     }
 }
 

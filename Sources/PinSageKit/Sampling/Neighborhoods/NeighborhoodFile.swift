@@ -50,6 +50,31 @@ public struct NeighborhoodFile: Sendable {
         return RaggedNeighborhoods(offsets: offsets, items: items, weights: kept)
     }
 
+    /// How many neighbors all rows have together, at most `most` each. - Complexity: O(rows T)
+    public func total(most: Int) -> Int {
+        unsafe neighbors.withUnsafeBufferPointer { neighbors in
+            var total = 0
+            for start in stride(from: 0, to: rows * width, by: width) {
+                var length = 0
+                while length < min(most, width), unsafe neighbors[start + length] != Self.padding { length += 1 }
+                total += length
+            }
+            return total
+        }
+    }
+
+    /// - Throws: ``DataError`` when the file does not hold what this sampler draws for every item of its graph.
+    ///
+    /// - Parameter origin: the dataset of the sampler's graph; where it has a checksum, the file must be of that very graph.
+    static func check(_ path: String, drawnBy sampler: NeighborhoodSampler, origin: Dataset?) throws {
+        let found = try Artifact.open(path, kind: kind).manifest.metadata
+        var expected = metadata(sampler, items: 0..<sampler.graph.itemCount, origin: origin)
+        if expected["graph"] == .null { expected["graph"] = nil }
+        for (key, value) in expected.sorted(by: { $0.key < $1.key }) where found[key] != value {
+            throw DataError("expected neighborhoods with \(key) \(value.serialized()), found \(found[key]?.serialized() ?? "none")", file: path)
+        }
+    }
+
     /// The rows of shard `index` (from 0) of `count`: sizes differ by at most one.
     public static func shard(_ index: Int, of count: Int, itemCount: Int) -> Range<Int> {
         precondition(count > 0 && (0..<count).contains(index), "shard \(index) of \(count)")
@@ -73,7 +98,7 @@ public struct NeighborhoodFile: Sendable {
     public static func write(
         _ sampler: NeighborhoodSampler, items: Range<Int>, to path: String, origin: Dataset? = nil, reuse: Reuse? = nil, threads: Int,
         partRows: Int = 1 << 16,
-        progress: (Int) -> Void = { _ in }
+        progress: (Int) throws -> Void = { _ in }
     ) throws -> Int {
         precondition(items.lowerBound >= 0 && items.upperBound <= sampler.graph.itemCount, "items \(items) of \(sampler.graph.itemCount)")
         // Claims the path first: where it cannot be replaced, nothing should be computed.
@@ -103,7 +128,7 @@ public struct NeighborhoodFile: Sendable {
                 try writePart(weights, shape: [end - start, width], to: names[0])
                 try writePart(neighbors, shape: [end - start, width], to: names[1])
             }
-            progress(end - items.lowerBound)
+            try progress(end - items.lowerBound)
             start = end
         }
         try join(UInt32.self, "neighbors", parts: parts, items: items, partRows: partRows, width: width, writer: &writer)
@@ -113,7 +138,7 @@ public struct NeighborhoodFile: Sendable {
         return resumed
     }
 
-    private static func metadata(_ sampler: NeighborhoodSampler, items: Range<Int>, origin: Dataset?) -> [String: JSONValue] {
+    static func metadata(_ sampler: NeighborhoodSampler, items: Range<Int>, origin: Dataset? = nil) -> [String: JSONValue] {
         let graph: [String: JSONValue] = [
             "graph": origin?.graphChecksum.map { .string($0) } ?? .null, "appended_edges": JSONValue(origin?.appended?.edgeCount ?? 0),
         ]

@@ -12,7 +12,7 @@
 ///     let sampler = try NeighborhoodSampler(graph: graph, configuration: WalkConfiguration(), seed: 1)
 ///     let neighborhoods = try sampler.neighborhoods(of: [ItemID(row: 0), ItemID(row: 5)], threads: 2)
 public struct NeighborhoodSampler: Sendable {
-    private let walks: RandomWalks
+    let walks: RandomWalks
 
     public var graph: Graph { walks.graph }
     public var configuration: WalkConfiguration { walks.configuration }

@@ -14,7 +14,7 @@ public struct RandomWalks: Sendable {
     /// The edges that walks follow: all, or those in the time window.
     let walked: Graph
     /// Tables of both directions for weighted steps.
-    private let tables: (items: AliasTable, collections: AliasTable)?
+    let tables: (items: AliasTable, collections: AliasTable)?
 
     /// - Complexity: O(1) for uniform steps on the whole graph; O(edges) time and memory for weights (8 bytes an edge and direction) or a
     ///   time window (4).

@@ -1,0 +1,83 @@
+/// Rows of a dataset's features, some at a time: a feature matrix larger than memory is never made as a whole.
+extension FeatureTransform {
+    /// Rows that ``forEachBlock(of:catalog:rows:_:)`` makes at a time unless told otherwise.
+    public static let blockRows = 8192
+
+    /// The rows of some items, in their order, each bit for bit that of ``matrix(for:catalog:progress:)``. Shapes: (items.count, width).
+    ///
+    /// Any number of threads may ask at once.
+    ///
+    /// - Throws: ``DataError`` when the dataset does not fit or a catalog is needed and there is none.
+    public func rows(of items: [Int], in dataset: Dataset, catalog: (any ItemCatalog)?) throws -> Matrix {
+        var rows = Matrix(rows: 0, columns: 0)
+        try fill(&rows, items: items, dataset: dataset, tables: try tables(of: dataset))
+        if needsCatalog {
+            let descriptions = try self.catalog(catalog, of: dataset).descriptions(of: items.map { ItemID($0) })
+            try fillCatalog(&rows.values, rows: Array(items.indices), descriptions)
+        }
+        return rows
+    }
+
+    /// Calls `body` with the rows of consecutive items, block after block, until all items had their turn. Shapes: (range.count, width).
+    ///
+    /// The catalog is read once, from front to back. An item that it does not have gets zeros.
+    ///
+    /// - Throws: ``DataError`` when the dataset does not fit or a catalog is needed and there is none.
+    public func forEachBlock(
+        of dataset: Dataset, catalog: (any ItemCatalog)?, rows blockRows: Int = FeatureTransform.blockRows,
+        _ body: (Range<Int>, Matrix) throws -> Void
+    ) throws {
+        let count = dataset.graph.itemCount
+        let tables = try tables(of: dataset)
+        var block = 0..<min(blockRows, count)
+        var described: [Int] = []
+        var descriptions: [ItemDescription] = []
+        func finish() throws {
+            var rows = Matrix(rows: 0, columns: 0)
+            try fill(&rows, items: Array(block), dataset: dataset, tables: tables)
+            if !described.isEmpty { try fillCatalog(&rows.values, rows: described, descriptions) }
+            described.removeAll(keepingCapacity: true)
+            descriptions.removeAll(keepingCapacity: true)
+            try body(block, rows)
+            block = block.upperBound..<min(block.upperBound + blockRows, count)
+        }
+        if needsCatalog {
+            try self.catalog(catalog, of: dataset).forEachItem { item, description in
+                let row = Int(item.row)
+                guard row < count, row >= block.lowerBound else {
+                    throw DataError("expected the catalog's items in order and below \(count), found row \(row)", file: dataset.path)
+                }
+                while row >= block.upperBound { try finish() }
+                described.append(row - block.lowerBound)
+                descriptions.append(description)
+            }
+        }
+        while !block.isEmpty { try finish() }
+    }
+
+    /// Everything of the rows that comes from tables and graph.
+    private func fill(_ rows: inout Matrix, items: [Int], dataset: Dataset, tables: [FeatureTable]) throws {
+        rows = Matrix(rows: items.count, columns: width)
+        var column = 0
+        for table in tables {
+            let part = table.gather(items)
+            for row in items.indices {
+                fillDense(&rows.values, at: row * width + column, part.values[row * part.columns..<(row + 1) * part.columns])
+            }
+            column += table.columns
+        }
+        for (row, item) in items.enumerated() {
+            fillDegree(&rows.values, row: row * width, degree: dataset.graph.degree(of: ItemID(item)))
+        }
+    }
+
+    private func tables(of dataset: Dataset) throws -> [FeatureTable] {
+        try checkCompatible(with: dataset)
+        return dense.compactMap { dataset.features(named: $0.name) }
+    }
+
+    private func catalog(_ catalog: (any ItemCatalog)?, of dataset: Dataset) throws -> any ItemCatalog {
+        if let catalog { return catalog }
+        throw DataError("the features are made of texts or attributes; the dataset has no catalog of them", file: dataset.path)
+    }
+}

@@ -1,0 +1,116 @@
+/// The input vectors of items, some rows at a time. Any number of threads may read at once.
+protocol InputRows: Sendable {
+    /// Width of a row: features, and the id vector where the model has them.
+    var width: Int { get }
+    /// Rows of some items, in their order. Shapes: matrix becomes (items.count, width).
+    func read(_ items: [Int], into matrix: inout Matrix, kernels: Kernels) throws
+}
+
+/// Rows of a matrix in memory.
+struct MatrixInput: InputRows {
+    let values: Matrix
+    let ids: IDRows
+    var width: Int { ids.inputWidth }
+
+    func read(_ items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
+        matrix.reshape(rows: items.count, columns: width)
+        try kernels.gather(values, rows: items.map { Int64($0) }, into: &matrix, atColumn: 0)
+        try ids.fill(items, into: &matrix, kernels: kernels)
+    }
+}
+
+/// Rows made from a dataset's features when they are asked for.
+struct DatasetInput: InputRows {
+    let transform: FeatureTransform
+    let dataset: Dataset
+    let catalog: (any ItemCatalog)?
+    let ids: IDRows
+    var width: Int { ids.inputWidth }
+
+    func read(_ items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
+        let rows = try transform.rows(of: items, in: dataset, catalog: catalog)
+        try ids.widen(rows, items: items, into: &matrix, kernels: kernels)
+    }
+}
+
+/// Rows of a dataset, and of one item that it does not have.
+struct NewItemInput: InputRows {
+    let known: DatasetInput
+    /// The row number that stands for the new item.
+    let item: Int
+    let features: [Float]
+    var width: Int { known.width }
+
+    func read(_ items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
+        try known.read(items.filter { $0 != item }, into: &matrix, kernels: kernels)
+        guard let place = items.firstIndex(of: item) else { return }
+        precondition(place == items.count - 1, "items must ascend")
+        let row = Matrix(rows: 1, columns: features.count, values: features).widened(to: width)
+        matrix = Matrix(rows: items.count, columns: width, values: matrix.values + row.values)
+    }
+}
+
+/// Rows that were made before and are kept in a file.
+struct StoredInput: InputRows {
+    let rows: RowFile
+    var width: Int { rows.columns }
+
+    func read(_ items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
+        if let first = items.first, let last = items.last, last - first == items.count - 1, items.count > 1 {
+            try rows.read(first..<last + 1, into: &matrix, kernels: kernels)
+            return
+        }
+        matrix.reshape(rows: items.count, columns: width)
+        var row = Matrix(rows: 0, columns: 0)
+        for (position, item) in items.enumerated() {
+            try rows.read(item..<item + 1, into: &row, kernels: kernels)
+            matrix.replaceRows(from: position, with: row)
+        }
+    }
+}
+
+/// The learned id vectors at the end of input rows; items that came after training have zeros there.
+struct IDRows: Sendable {
+    let vectors: Matrix?
+    let featureWidth: Int
+    let inputWidth: Int
+
+    /// - Throws: ``DataError`` when the model has id vectors of more items than there are.
+    init(_ model: PinSageModel, itemCount: Int) throws {
+        featureWidth = model.configuration.featureWidth
+        inputWidth = model.configuration.inputWidth
+        guard model.configuration.idWidth > 0 else {
+            vectors = nil
+            return
+        }
+        guard let ids = model.idVectors, ids.rows <= itemCount else {
+            throw DataError("the model has id vectors of \(model.idVectors?.rows ?? 0) items, the dataset has \(itemCount)")
+        }
+        vectors = ids
+    }
+
+    /// Fills the columns behind the features.
+    func fill(_ items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
+        guard let vectors else { return }
+        if items.allSatisfy({ $0 < vectors.rows }) {
+            try kernels.gather(vectors, rows: items.map { Int64($0) }, into: &matrix, atColumn: featureWidth)
+            return
+        }
+        for (row, item) in items.enumerated() {
+            for column in 0..<vectors.columns { matrix[row, featureWidth + column] = item < vectors.rows ? vectors[item, column] : 0 }
+        }
+    }
+
+    /// Copies feature rows and appends the id vectors.
+    func widen(_ features: Matrix, items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
+        guard features.columns == featureWidth else {
+            throw DataError("the model reads \(featureWidth) features, found \(features.columns)")
+        }
+        guard vectors != nil else {
+            matrix = features
+            return
+        }
+        matrix = features.widened(to: inputWidth)
+        try fill(items, into: &matrix, kernels: kernels)
+    }
+}

@@ -42,8 +42,16 @@ public struct EmbeddingPass {
         }
         let pass = try LayerPass(model: model, kernels: kernels, latents: latents, memory: memory)
         let result = RowTable(rows: graph.itemCount, columns: model.configuration.dimension, type: .f32)
+        // Only the last finished level is read again.
+        var level: (layer: Int, table: RowTable)?
         try FullPass(pass: pass, input: input, count: graph.itemCount, neighborhoods: neighborhoods).run(
-            to: result, level: { RowTable(rows: graph.itemCount, columns: $1, type: latents) },
+            to: result,
+            level: { layer, columns in
+                if let level, level.layer == layer { return level.table }
+                let table = RowTable(rows: graph.itemCount, columns: columns, type: latents)
+                level = (layer, table)
+                return table
+            },
             pooled: { _, columns in RowTable(rows: graph.itemCount, columns: columns, type: .f32) }
         ) { state in
             progress((Double(state.layersDone * 2 * graph.itemCount) + Double(graph.itemCount) + state.rowsInLayer) / work)

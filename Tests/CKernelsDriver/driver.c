@@ -122,6 +122,22 @@ static void test_dense(const ps_context *ctx, int64_t D) {
             near("dense_forward", y[b * E + e], sum > 0 ? sum : 0, (double)W + 1, 8);
         }
     }
+    int64_t count;
+    ok("dense_packed_count", ps_dense_packed_count(ctx, W, E, &count));
+    float *packed = floats(count), *again = floats(B * E), *one = floats(E);
+    ok("dense_pack", ps_dense_pack_f32(ctx, weight, W, E, packed));
+    ok("dense_packed", ps_dense_packed_forward_f32(ctx, x1, D1, x2, D2, packed, bias, B, D1, D2, E, PS_ACTIVATION_RELU, again));
+    for (int64_t b = 0; b < B; b++) {
+        for (int64_t e = 0; e < E; e++) {
+            double sum = bias[e];
+            for (int64_t d = 0; d < D1; d++) sum += (double)x1[b * D1 + d] * weight[e * W + d];
+            for (int64_t d = 0; d < D2; d++) sum += (double)x2[b * D2 + d] * weight[e * W + D1 + d];
+            near("dense_packed", again[b * E + e], sum > 0 ? sum : 0, (double)W + 1, 8);
+        }
+        ok("dense_packed", ps_dense_packed_forward_f32(ctx, x1 + b * D1, D1, x2 + b * D2, D2, packed, bias, 1, D1, D2, E, PS_ACTIVATION_RELU, one));
+        equal("a row alone", memcmp(one, again + b * E, (size_t)E * sizeof *one), 0);
+    }
+    free(packed); free(again); free(one);
     ok("dense_backward", ps_dense_backward_f32(ctx, x1, D1, x2, D2, weight, y, B, D1, D2, E, PS_ACTIVATION_RELU, 0, 0, dy, dweight, dbias, dx1,
                                                D1, dx2, D2));
     for (int64_t i = 0; i < B * E; i++) near("relu mask", dy[i], y[i] > 0 ? gradient[i] : 0, 0, 0);

@@ -16,7 +16,7 @@ struct PinSageCLI: AsyncParsableCommand {
             """,
         subcommands: [
             ImportCommand.self, SynthCommand.self, SplitCommand.self, TrainCommand.self, EmbedCommand.self, IndexCommand.self,
-            QueryCommand.self, EvaluateCommand.self, NeighborsCommand.self, InfoCommand.self, DoctorCommand.self, DemoCommand.self,
+            QueryCommand.self, EvaluateCommand.self, NeighborsCommand.self, ServeCommand.self, InfoCommand.self, DoctorCommand.self, DemoCommand.self,
         ])
 
     static func main() async {

@@ -98,7 +98,7 @@ function explanation(why) {
 function card(entry, place) {
   const open = make("button", { type: "button", className: "open" }, titleOf(entry));
   open.addEventListener("click", () => go({ item: entry.item }));
-  const add = make("button", { type: "button", className: "small", "aria-label": "Put " + titleOf(entry) + " into the basket" }, "＋ basket");
+  const add = make("button", { type: "button", className: "small", "aria-label": "Put " + titleOf(entry) + " into the basket" }, "+ basket");
   add.addEventListener("click", () => putIntoBasket(entry));
   const meter = make("div", { className: "meter", "aria-hidden": "true" });
   const bar = make("i");
@@ -156,7 +156,7 @@ async function showItem(name) {
   if (turn !== state.turn) return;
   state.titles.set(entry.item, titleOf(entry));
   document.title = titleOf(entry) + " – related items";
-  const add = make("button", { type: "button" }, "＋ basket");
+  const add = make("button", { type: "button" }, "+ basket");
   add.addEventListener("click", () => putIntoBasket(entry));
   const facts = make("dl");
   for (const [key, value] of Object.entries(entry.attributes)) facts.append(make("dt", {}, key), make("dd", {}, value));
@@ -207,6 +207,8 @@ async function showResults() {
   $("filter").removeAttribute("aria-invalid");
   $("results").removeAttribute("aria-busy");
   $("results").hidden = false;
+  if (state.focusesResults) $("results-heading").focus();
+  state.focusesResults = false;
   state.results = answer.results;
   for (const entry of answer.results) state.titles.set(entry.item, titleOf(entry));
   $("cards").replaceChildren(...answer.results.map(card));
@@ -310,8 +312,8 @@ $("search").addEventListener("keydown", (event) => {
     const option = $("suggestions").hidden ? null : $("suggestions").children[Math.max(selected, 0)];
     if (option && option.dataset.item !== undefined) {
       $("search").value = "";
+      state.focusesResults = true;
       go({ item: option.dataset.item });
-      $("results-heading").focus();
     } else suggest();
   } else if (event.key === "Escape") closeSuggestions();
 });

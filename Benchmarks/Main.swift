@@ -53,6 +53,18 @@ struct Bench: ParsableCommand {
     @Option(help: "Candidates that links are chosen from for --vectors.")
     var efConstruction = HNSWConfiguration().efConstruction
 
+    @Option(help: ArgumentHelp("Instead of the cases: rates of random walks on this graph, a dataset or a .i32 file of pairs.", valueName: "graph"))
+    var walks: String?
+
+    @Flag(help: "For --walks: copy the graph into huge pages first.")
+    var resident = false
+
+    @Option(help: ArgumentHelp("For --walks: how many items walks start from.", valueName: "count"))
+    var seeds = 20_000
+
+    @Option(help: ArgumentHelp("For --walks: how often each rate is measured.", valueName: "count"))
+    var repetitions = 7
+
     private static let isaNames = ["scalar", "avx2", "avx512", "neon", "swift"]
 
     mutating func validate() throws {
@@ -78,6 +90,17 @@ struct Bench: ParsableCommand {
     }
 
     mutating func run() throws {
+        if let walks {
+            let counts = threads?.split(separator: ",").compactMap { Int($0) } ?? [1, ProcessInfo.processInfo.activeProcessorCount]
+            let rates = WalkRates(
+                path: walks, isResident: resident, threads: Set(counts).sorted(), seeds: max(1, seeds), repetitions: max(1, repetitions))
+            #if DEBUG
+                try Release.runAgain(CommandLine.arguments.dropFirst())
+            #else
+                try rates.run()
+            #endif
+            return
+        }
         if let vectors {
             guard let queries else { throw ValidationError("--vectors needs --queries") }
             let curve = try indexCurve(vectors, queries)

@@ -49,7 +49,8 @@ struct ExportCommand: ParsableCommand {
             ])
         } else {
             Terminal.result(
-                Terminal.table([("output", output), ("items", "\(Terminal.count(embeddings.count)) x \(embeddings.dimension) as \(format.rawValue)")]))
+                Terminal.table([("output", output), ("items", "\(Terminal.count(embeddings.count)) x \(embeddings.dimension) as \(format.rawValue)")])
+            )
         }
     }
 }

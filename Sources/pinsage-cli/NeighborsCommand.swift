@@ -7,7 +7,7 @@ struct NeighborsCommand: ParsableCommand {
         abstract: "The items that random walks from an item visit most.",
         discussion: """
             With --item: the importance neighborhood of each item, or with --together one list for all of them by Pixie's walk from \
-            several items. With --all: the neighborhoods of every item in OUTPUT, as neighbors.npy (items, T) with item rows, padded with \
+            several items: steps are allotted by degree and --item-weights, items that several reach are boosted. With --all: the neighborhoods of every item in OUTPUT, as neighbors.npy (items, T) with item rows, padded with \
             4294967295, and weights.npy (items, T). A run that was killed goes on where it stopped when it is repeated; --shard computes one of \
             several ranges of items, so that machines can share the work. The same seed gives the same bits on any number of threads.
 
@@ -32,6 +32,11 @@ struct NeighborsCommand: ParsableCommand {
     @Option(help: ArgumentHelp("With --all: the neighborhoods directory to write.", valueName: "file"))
     var output: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "With --all: neighborhoods made before the latest append; only those that it may have changed are drawn again.", valueName: "file"))
+    var refresh: String?
+
     @Option(help: ArgumentHelp("The most neighbors of an item.", valueName: "t"))
     var neighbors = 50
 
@@ -46,6 +51,23 @@ struct NeighborsCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("With --together: hops of all walks.", valueName: "n"))
     var steps = 100_000
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("With --together: the weight of each --item, in their order. [default: 1 each]", valueName: "weight"))
+    var itemWeights: [Float] = []
+
+    @Option(help: ArgumentHelp("With --together: stop an item's walks when more than N items have --stop-visits visits.", valueName: "n"))
+    var stopItems: Int?
+
+    @Option(help: ArgumentHelp("With --stop-items: how many visits are enough.", valueName: "n"))
+    var stopVisits = 4
+
+    @Flag(help: "With --together: add visits up instead of boosting items that several items reach.")
+    var plainSum = false
+
+    @Option(help: ArgumentHelp("With --together: prefer these items, one id on each line, while walking.", valueName: "ids.txt"))
+    var prefer: String?
 
     @Flag(help: "Follow edges in proportion to their weights.")
     var weighted = false
@@ -68,8 +90,18 @@ struct NeighborsCommand: ParsableCommand {
     func validate() throws {
         guard all != !item.isEmpty else { throw ValidationError("Give either --item or --all") }
         guard all == (output != nil) else { throw ValidationError(all ? "--all needs --output" : "--output needs --all") }
+        if refresh != nil && !all { throw ValidationError("--refresh needs --all") }
         if shard != nil && !all { throw ValidationError("--shard needs --all") }
         if together && all { throw ValidationError("--together needs --item") }
+        if !together && (!itemWeights.isEmpty || stopItems != nil || plainSum || prefer != nil) {
+            throw ValidationError("--item-weights, --stop-items, --plain-sum and --prefer need --together")
+        }
+        if !itemWeights.isEmpty && itemWeights.count != item.count {
+            throw ValidationError("--item-weights expects \(item.count) numbers, one for each --item, not \(itemWeights.count)")
+        }
+        if let weight = itemWeights.first(where: { !($0 > 0 && $0.isFinite) }) {
+            throw ValidationError("--item-weights expects positive numbers, not \(weight)")
+        }
         if together && (weighted || since != nil || before != nil) {
             throw ValidationError("--together walks on all edges alike: it takes neither --weighted nor --since or --before")
         }
@@ -81,7 +113,7 @@ struct NeighborsCommand: ParsableCommand {
         }
         do {
             try configuration.validate()
-            try PixieConfiguration(steps: steps, restart: restart).validate()
+            try pixieConfiguration.validate()
         } catch {
             throw ValidationError("\(error)")
         }
@@ -91,6 +123,24 @@ struct NeighborsCommand: ParsableCommand {
         WalkConfiguration(
             walks: walks, walkLength: walkLength, restart: restart, neighbors: neighbors, weighted: weighted,
             notBefore: since.flatMap { Graph.time(parsing: $0) }, before: before.flatMap { Graph.time(parsing: $0) })
+    }
+
+    private var pixieConfiguration: PixieConfiguration {
+        PixieConfiguration(
+            steps: steps, restart: restart, boostsMultipleHits: !plainSum,
+            earlyStop: stopItems.map { PixieConfiguration.EarlyStop(items: $0, visits: stopVisits) })
+    }
+
+    /// One list for all queries, by Pixie's walk.
+    private func recommended(from queries: [ItemID], in dataset: Dataset) throws -> [(item: ItemID, score: Float)] {
+        let preferred = try prefer.map { path in
+            ItemFilter(items: dataset.items.count, allowed: try IdentifierFile.read(path).map { try dataset.item(named: $0) })
+        }
+        var prefers: (@Sendable (ItemID) -> Bool)?
+        if let preferred { prefers = { preferred.contains($0) } }
+        let pixie = try PixieRecommender(graph: dataset.graph, configuration: pixieConfiguration, seed: seed, prefers: prefers)
+        let weights = itemWeights.isEmpty ? queries.map { _ in 1 } : itemWeights
+        return try pixie.recommend(queries: zip(queries, weights).map { (item: $0, weight: $1) }, count: neighbors)
     }
 
     /// The item rows to compute; `nil` when --shard is not understood.
@@ -111,9 +161,7 @@ struct NeighborsCommand: ParsableCommand {
         let queries = try item.map { try dataset.item(named: $0) }
         let lists: [(query: [String], neighbors: [(item: ItemID, score: Float)])]
         if together {
-            let pixie = try PixieRecommender(
-                graph: dataset.graph, configuration: PixieConfiguration(steps: steps, restart: restart), seed: seed)
-            lists = [(item, try pixie.recommend(queries: queries.map { ($0, 1) }, count: neighbors))]
+            lists = [(item, try recommended(from: queries, in: dataset))]
         } else {
             let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: configuration, seed: seed)
             let drawn = try sampler.neighborhoods(of: queries, threads: threads)
@@ -145,7 +193,10 @@ struct NeighborsCommand: ParsableCommand {
         let start = clock.now
         let progress = ProgressBar("walking", unit: "items")
         defer { progress.finish() }
-        let resumed = try NeighborhoodFile.write(sampler, items: range, to: output, threads: threads) { done in
+        let reuse = try refresh.map { try NeighborhoodFile.Reuse(try NeighborhoodFile.open($0), of: dataset, sampler: sampler) }
+        let resumed = try NeighborhoodFile.write(
+            sampler, items: range, to: output, origin: dataset, reuse: reuse, threads: threads
+        ) { done in
             progress.update(count: done, fraction: Double(done) / Double(max(range.count, 1)))
         }
         progress.finish()
@@ -153,7 +204,8 @@ struct NeighborsCommand: ParsableCommand {
         if outputOptions.json {
             Terminal.result([
                 "output": .string(output), "first_item": JSONValue(range.lowerBound), "items": JSONValue(range.count),
-                "resumed_items": JSONValue(resumed), "neighbors": JSONValue(neighbors), "seconds": JSONValue(seconds),
+                "resumed_items": JSONValue(resumed), "changed_items": JSONValue(reuse?.changedItems ?? range.count),
+                "neighbors": JSONValue(neighbors), "seconds": JSONValue(seconds),
             ])
             return
         }

@@ -15,7 +15,8 @@ struct PinSageCLI: AsyncParsableCommand {
             Results go to standard output, messages and progress to standard error. Exit status: 0 success, 64 bad usage, 65 bad data, 1 otherwise.
             """,
         subcommands: [
-            ImportCommand.self, SynthCommand.self, SplitCommand.self, TrainCommand.self, EmbedCommand.self, ExportCommand.self, IndexCommand.self,
+            ImportCommand.self, AppendCommand.self, CompactCommand.self, PruneCommand.self, SynthCommand.self, SplitCommand.self, TrainCommand.self,
+            EmbedCommand.self, ExportCommand.self, IndexCommand.self,
             QueryCommand.self, EvaluateCommand.self, NeighborsCommand.self, InfoCommand.self, DoctorCommand.self, DemoCommand.self,
         ])
 

@@ -13,7 +13,9 @@ import Testing
             "synth", "--items", "\(items)", "--collections", "400", "--edges", "\(items * 5)", "--dimension", "16", "--output", folder[name],
         ]
         if let model {
-            arguments += ["--model", folder[model], "--layers", "2", "--hidden", "48", "--layer-width", "32", "--embedding", "24", "--neighbors", "8"]
+            arguments += [
+                "--model", folder[model], "--layers", "2", "--hidden", "48", "--layer-width", "32", "--embedding", "24", "--neighbors", "8",
+            ]
             arguments += ["--walks", "20"]
         }
         let made = try pinsage(arguments)

@@ -12,6 +12,10 @@ public struct Dataset: Sendable {
     public let features: [FeatureTable]
     /// The artifact's metadata; empty for a dataset in memory.
     public let metadata: [String: JSONValue]
+    /// The edges that were appended since the graph's files were written; they are in ``graph`` too. `nil` where there are none.
+    public let appended: Graph?
+    /// The checksum of the graph's files, appended edges aside: equal ones mean equal graphs. `nil` for a dataset in memory.
+    public let graphChecksum: String?
 
     public static let kind = "dataset"
     /// The name of the catalog's file inside a dataset.
@@ -19,11 +23,13 @@ public struct Dataset: Sendable {
 
     /// A dataset in memory.
     public init(graph: Graph, items: Identifiers, collections: Identifiers, features: [FeatureTable] = []) {
-        self.init(path: nil, graph: graph, items: items, collections: collections, features: features, metadata: [:])
+        self.init(
+            path: nil, graph: graph, items: items, collections: collections, features: features, metadata: [:], appended: nil, graphChecksum: nil)
     }
 
     private init(
-        path: String?, graph: Graph, items: Identifiers, collections: Identifiers, features: [FeatureTable], metadata: [String: JSONValue]
+        path: String?, graph: Graph, items: Identifiers, collections: Identifiers, features: [FeatureTable], metadata: [String: JSONValue],
+        appended: Graph?, graphChecksum: String?
     ) {
         precondition(graph.itemCount == items.count, "\(graph.itemCount) items in the graph, \(items.count) identifiers")
         precondition(
@@ -35,6 +41,8 @@ public struct Dataset: Sendable {
         self.collections = collections
         self.features = features.sorted { $0.name < $1.name }
         self.metadata = metadata
+        self.appended = appended
+        self.graphChecksum = graphChecksum
     }
 
     /// Whether any edge has a time.
@@ -62,24 +70,21 @@ public struct Dataset: Sendable {
     ///
     /// - Parameter resident: copies the graph into memory once (huge pages where there are any) instead of reading it from the file's pages.
     /// - Throws: ``DataError`` when it is missing, truncated or of another kind, or its parts do not fit together.
-    /// - Complexity: O(1), unless resident
+    /// - Complexity: O(1), unless resident or there are appended edges, which are merged in memory: O(edges) until ``compact(_:threads:)``
     public static func open(_ path: String, resident: Bool = false) throws -> Dataset {
         let artifact = try Artifact.open(path, kind: kind)
-        let items = try Identifiers.open(artifact, prefix: "item_ids")
-        let collections = try Identifiers.open(artifact, prefix: "collection_ids")
-        let graph = Graph(
-            items: try adjacency(artifact, "items", rows: items.count, resident: resident),
-            collections: try adjacency(artifact, "collections", rows: collections.count, resident: resident))
-        guard graph.items.targets.count == graph.collections.targets.count else {
-            throw DataError(
-                "expected as many edges as in the other direction (\(graph.items.targets.count)), found \(graph.collections.targets.count)",
-                file: try artifact.path(of: "graph/collections.targets"))
-        }
+        let parts = try parts(of: artifact, resident: resident)
+        let items = parts.items, collections = parts.collections
+        let graph = try parts.added.map { try parts.base.merged(with: $0, threads: Kernels.availableProcessors) } ?? parts.base
         let names = artifact.manifest.files.keys.filter { $0.hasPrefix("features/") && $0.hasSuffix(".npy") }
             .map { String($0.dropFirst("features/".count).dropLast(".npy".count)) }
         let features = try names.map { try FeatureTable.open(artifact, name: $0, rows: items.count) }
+        var metadata = artifact.manifest.metadata
+        metadata["overlay"] = nil
+        let checksums = ["offsets", "targets", "weights", "times"].map { artifact.manifest.files["graph/items.\($0).npy"]?.crc32c ?? 0 }
         return Dataset(
-            path: path, graph: graph, items: items, collections: collections, features: features, metadata: artifact.manifest.metadata)
+            path: path, graph: graph, items: items, collections: collections, features: features, metadata: metadata, appended: parts.added,
+            graphChecksum: checksums.map { hexadecimal($0) }.joined())
     }
 
     /// Looks at every edge, so that what reads the whole graph need not check each target in use: damage since import is found here.
@@ -96,9 +101,38 @@ public struct Dataset: Sendable {
         }
     }
 
-    private static func adjacency(_ artifact: Artifact, _ name: String, rows: Int, resident: Bool) throws -> Graph.Adjacency {
+    /// The graph as it is stored, and the edges that were appended to it.
+    static func parts(
+        of artifact: Artifact, resident: Bool
+    ) throws -> (items: Identifiers, collections: Identifiers, base: Graph, added: Graph?) {
+        let items = try Identifiers.open(artifact, prefix: "item_ids")
+        let collections = try Identifiers.open(artifact, prefix: "collection_ids")
+        let isAppended = GraphOverlay.exists(in: artifact)
+        // A merged graph is in memory anyway.
+        let resident = resident && !isAppended
+        let base = Graph(
+            items: try adjacency(artifact, "items", rows: items.count, isAppended: isAppended, resident: resident),
+            collections: try adjacency(artifact, "collections", rows: collections.count, isAppended: isAppended, resident: resident))
+        guard base.items.targets.count == base.collections.targets.count else {
+            throw DataError(
+                "expected as many edges as in the other direction (\(base.items.targets.count)), found \(base.collections.targets.count)",
+                file: try artifact.path(of: "graph/collections.targets"))
+        }
+        guard isAppended else { return (items, collections, base, nil) }
+        do {
+            let added = try GraphOverlay(artifact).graph(itemCount: items.count, collectionCount: collections.count)
+            return (items, collections, base, added)
+        } catch let error as DataError {
+            throw error.file == nil ? DataError(error.message, file: artifact.path + "/" + GraphOverlay.folder) : error
+        }
+    }
+
+    private static func adjacency(_ artifact: Artifact, _ name: String, rows: Int, isAppended: Bool, resident: Bool) throws -> Graph.Adjacency {
         let prefix = "graph/\(name)."
-        let offsets = try artifact.vector(prefix + "offsets", as: Int64.self, count: rows + 1)
+        let offsets = try artifact.vector(prefix + "offsets", as: Int64.self, count: isAppended ? nil : rows + 1)
+        guard 1...rows + 1 ~= offsets.count else {
+            throw DataError("expected at most \(rows + 1) offsets, found \(offsets.count)", file: try artifact.path(of: prefix + "offsets"))
+        }
         let targets = try artifact.vector(prefix + "targets", as: UInt32.self)
         guard offsets.first == 0, offsets.last == Int64(targets.count) else {
             throw DataError("expected offsets from 0 to \(targets.count)", file: try artifact.path(of: prefix + "offsets"))
@@ -115,6 +149,23 @@ public struct Dataset: Sendable {
         var writer = try ArtifactWriter(kind: Dataset.kind, at: path)
         try write(into: &writer)
         try writer.commit(metadata: Dataset.sizes(of: graph).merging(metadata) { size, _ in size })
+    }
+
+    /// Writes a dataset with the same items, collections, features and catalog, and another graph of as many rows.
+    ///
+    /// Everything but the graph is taken over as hard links where the file system can.
+    /// - Parameter metadata: added to the manifest.
+    /// - Throws: ``DataError``; also for a dataset in memory, which has no files to take over.
+    public func write(to output: String, replacingGraph graph: Graph, metadata added: [String: JSONValue] = [:]) throws {
+        guard let path else { throw DataError("expected a dataset on disk, found one in memory") }
+        precondition(graph.itemCount == items.count && graph.collectionCount == collections.count, "a graph of other rows")
+        let artifact = try Artifact.open(path, kind: Dataset.kind)
+        var writer = try ArtifactWriter(kind: Dataset.kind, at: output)
+        for name in artifact.manifest.files.keys.sorted() where !name.hasPrefix("graph/") && !name.hasPrefix(GraphOverlay.folder) {
+            try writer.addFile(named: name, from: artifact)
+        }
+        try Dataset.write(graph, into: &writer)
+        try writer.commit(metadata: Dataset.sizes(of: graph).merging(metadata) { size, _ in size }.merging(added) { _, new in new })
     }
 
     func write(into writer: inout ArtifactWriter) throws {

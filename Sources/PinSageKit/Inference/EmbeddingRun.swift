@@ -163,13 +163,13 @@ public struct EmbeddingRun {
         guard model.configuration.layers > 0 else { return nil }
         let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: model.walks, seed: model.seed)
         if let path = options.neighborhoods {
-            try NeighborhoodFile.check(path, drawnBy: sampler)
+            try NeighborhoodFile.check(path, drawnBy: sampler, origin: dataset)
             return try NeighborhoodFile.open(path)
         }
         let path = folder.path("neighborhoods")
         if FileSystem.kind(of: path) == nil {
             let count = dataset.items.count
-            try NeighborhoodFile.write(sampler, items: 0..<count, to: path, threads: kernels.threads) {
+            try NeighborhoodFile.write(sampler, items: 0..<count, to: path, origin: dataset, threads: kernels.threads) {
                 try progress(Double($0) / Double(max(1, count)))
             }
         }

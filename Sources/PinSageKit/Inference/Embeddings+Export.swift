@@ -62,7 +62,9 @@ extension Embeddings {
             if let header { try file.write(header + "\n") }
             for start in stride(from: 0, to: count, by: 4096) {
                 let end = min(start + 4096, count)
-                for text in try parallelMap(end - start, threads: threads, grain: 256, { $0.map { line(start + $0) } }) { try file.write(text + "\n") }
+                for text in try parallelMap(end - start, threads: threads, grain: 256, { $0.map { line(start + $0) } }) {
+                    try file.write(text + "\n")
+                }
                 progress(end)
             }
             try file.close()

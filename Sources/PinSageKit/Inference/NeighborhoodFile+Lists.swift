@@ -19,7 +19,8 @@ extension NeighborhoodFile {
                 }
             }
         }
-        return NeighborhoodFile(firstItem: ItemID(row: 0), width: width, neighbors: neighbors, weights: weights)
+        return NeighborhoodFile(
+            firstItem: ItemID(row: 0), width: width, neighbors: neighbors, weights: weights, metadata: metadata(sampler, items: 0..<count))
     }
 
     /// The first `most` neighbors of consecutive rows, as the pooling kernels read them: what `neighborhoods(rows).prefix(most)` has.

@@ -13,6 +13,8 @@ public struct TrainingOptions: Codable, Sendable {
     public var idWidth: Int?
     /// Where learned id vectors start.
     public var idStart = IDStart.svd
+    /// The length that random id vectors start with, beside content of length 1. Short ones disturb the content little and still learn as fast.
+    public var idStartLength: Float = 1
     /// T of each layer, the one nearest the input first; the last number counts for the layers that follow.
     public var neighbors: [Int] = [50]
     public var walks: Int?

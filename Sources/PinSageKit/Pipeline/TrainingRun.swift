@@ -126,6 +126,8 @@ public struct TrainingRun {
         try ConfigurationError.require((0...8).contains(layers), "layers is \(layers), expected 0 to 8")
         try ConfigurationError.require((0...65536).contains(idWidth), "id-features is \(idWidth), expected 0 to 65536")
         try ConfigurationError.require(
+            options.idStartLength.isFinite && options.idStartLength >= 0, "idStartLength is \(options.idStartLength), expected 0 or more")
+        try ConfigurationError.require(
             layers == 0 || options.neighbors.count <= layers,
             "neighbors has \(options.neighbors.count) numbers, expected at most one for each of \(layers) layers")
         var walks = defaults.walks
@@ -153,7 +155,7 @@ public struct TrainingRun {
     private func initialIDVectors(_ graph: Graph, width: Int) throws -> Matrix {
         if options.idStart == .random {
             var random = GaussianSource(seed: options.training.seed)
-            let scale = 1 / Float(width).squareRoot()
+            let scale = options.idStartLength / Float(width).squareRoot()
             return Matrix(rows: graph.itemCount, columns: width, values: (0..<graph.itemCount * width).map { _ in scale * Float(random.next()) })
         }
         let lists = RaggedLists(

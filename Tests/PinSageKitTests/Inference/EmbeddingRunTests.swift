@@ -78,13 +78,16 @@ private func same(_ left: [Float], _ right: [Float]) -> Bool { left.map(\.bitPat
         let dataset = try write(EmbeddingCases.dataset(), "d")
         let model = try EmbeddingCases.model(dataset)
         let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: model.walks, seed: model.seed)
-        try NeighborhoodFile.write(sampler, items: 0..<dataset.items.count, to: folder["n"], threads: 1)
+        try NeighborhoodFile.write(sampler, items: 0..<dataset.items.count, to: folder["n"], origin: dataset, threads: 1)
         let drawn = try embeddings(model, dataset, "e").0
         let given = try embeddings(model, dataset, "g") { $0.neighborhoods = folder["n"] }.0
         #expect(same(Array(drawn.vectors), Array(given.vectors)))
         let others = try NeighborhoodSampler(graph: dataset.graph, configuration: model.walks, seed: model.seed + 1)
-        try NeighborhoodFile.write(others, items: 0..<dataset.items.count, to: folder["other"], threads: 1)
+        try NeighborhoodFile.write(others, items: 0..<dataset.items.count, to: folder["other"], origin: dataset, threads: 1)
         #expect(throws: DataError.self) { _ = try embeddings(model, dataset, "x") { $0.neighborhoods = folder["other"] } }
+        // The right settings, but nobody knows of which graph.
+        try NeighborhoodFile.write(sampler, items: 0..<dataset.items.count, to: folder["unknown"], threads: 1)
+        #expect(throws: DataError.self) { _ = try embeddings(model, dataset, "x") { $0.neighborhoods = folder["unknown"] } }
     }
 
     @Test func onlyWhatChangedIsEmbedded() throws {

@@ -78,6 +78,42 @@ struct NeighborhoodFileTests {
         #expect(throws: DataError.self) { try writeParts(seed: 1) }
     }
 
+    @Test("refreshed after an append, only what changed is drawn again, and the bits are those of a fresh run", arguments: [1, 2, 3])
+    func refresh(hops: Int) throws {
+        let folder = try TemporaryFolder()
+        // Groups of items that share collections among themselves, in a chain: group g has collections 2g and 2g + 1, and the next group's first item.
+        var assembler = DatasetAssembler()
+        for item in 0..<120 {
+            for collection in [2 * (item / 6), 2 * (item / 6) + 1] { try assembler.addEdge(item: "i\(item)", collection: "c\(collection)") }
+            if item % 6 == 0, item > 0 { try assembler.addEdge(item: "i\(item)", collection: "c\(2 * (item / 6) - 1)") }
+        }
+        try assembler.dataset().write(to: folder["d"])
+        func sampler(_ dataset: Dataset, seed: UInt64 = 1) throws -> NeighborhoodSampler {
+            try NeighborhoodSampler(
+                graph: dataset.graph, configuration: WalkConfiguration(walks: 60, walkLength: hops, restart: 0.3, neighbors: 8), seed: seed)
+        }
+        let before = try Dataset.open(folder["d"])
+        try NeighborhoodFile.write(sampler(before), items: 0..<120, to: folder["old"], origin: before, threads: 2)
+        try folder.write("n.tsv", "item\tcollection\ni60\tc0\nnew\tc21\n")
+        _ = try DatasetAppender().run(folder["d"], edges: [folder["n.tsv"]])
+        let after = try Dataset.open(folder["d"])
+        let old = try NeighborhoodFile.open(folder["old"])
+        let reuse = try NeighborhoodFile.Reuse(old, of: after, sampler: sampler(after))
+        #expect(reuse.changedItems >= 14 && reuse.changedItems <= 30 + 30 * (hops - 1))
+        try NeighborhoodFile.write(sampler(after), items: 0..<121, to: folder["new"], origin: after, reuse: reuse, threads: 2, partRows: 50)
+        try NeighborhoodFile.write(sampler(after), items: 0..<121, to: folder["fresh"], origin: after, threads: 1)
+        #expect(try folder.read("new/neighbors.npy") == folder.read("fresh/neighbors.npy"))
+        #expect(try folder.read("new/weights.npy") == folder.read("fresh/weights.npy"))
+        #expect(try folder.read("new/neighbors.npy") != folder.read("old/neighbors.npy"))
+        // Neighborhoods of other settings, of a graph with appended edges or of another graph cannot be taken over.
+        #expect(throws: DataError.self) { try NeighborhoodFile.Reuse(old, of: after, sampler: sampler(after, seed: 2)) }
+        let later = try NeighborhoodFile.open(folder["new"])
+        #expect(throws: DataError.self) { try NeighborhoodFile.Reuse(later, of: after, sampler: sampler(after)) }
+        try Dataset.compact(folder["d"], threads: 1)
+        let compacted = try Dataset.open(folder["d"])
+        #expect(throws: DataError.self) { try NeighborhoodFile.Reuse(old, of: compacted, sampler: sampler(compacted)) }
+    }
+
     @Test("other things are refused")
     func refusals() throws {
         let folder = try TemporaryFolder()

@@ -116,7 +116,7 @@ public struct DatasetImporter: Sendable {
         }
     }
 
-    private static func description(_ row: TextTable.Row, except column: String) -> ItemDescription {
+    static func description(_ row: TextTable.Row, except column: String) -> ItemDescription {
         var description = ItemDescription()
         for (name, value) in zip(row.names, row.values) where name != column && !value.isEmpty {
             switch name {
@@ -177,7 +177,7 @@ public struct DatasetImporter: Sendable {
         }
     }
 
-    private static func parse(_ batch: [TextChunk], hasHeader: Bool, parser: EdgeChunkParser, threads: Int) throws -> [ParsedEdges] {
+    static func parse(_ batch: [TextChunk], hasHeader: Bool, parser: EdgeChunkParser, threads: Int) throws -> [ParsedEdges] {
         let parsed = Mutex([ParsedEdges](repeating: ParsedEdges(), count: batch.count))
         try parallelFor(batch.count, threads: threads, grain: 1) { range in
             for index in range {

@@ -21,6 +21,11 @@ struct ParsedEdges: Sendable {
         return String(decoding: bytes[start..<start + Int(itemLengths[edge])], as: UTF8.self)
     }
 
+    func collection(_ edge: Int) -> String {
+        let start = Int(collectionStarts[edge])
+        return String(decoding: bytes[start..<start + Int(collectionLengths[edge])], as: UTF8.self)
+    }
+
     fileprivate mutating func reserve(_ edges: Int) {
         itemStarts.reserveCapacity(edges)
         itemLengths.reserveCapacity(edges)

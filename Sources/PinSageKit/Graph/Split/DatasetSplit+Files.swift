@@ -22,7 +22,7 @@ extension DatasetSplit {
         let existed = FileSystem.kind(of: directory) != nil
         do {
             try FileSystem.makeDirectories(directory)
-            try split.writeTrain(dataset, artifact: Artifact.open(source, kind: Dataset.kind), configuration, to: directory + "/train")
+            try split.writeTrain(dataset, configuration, to: directory + "/train")
             try split.test.write(names: dataset, prefix: directory + "/test")
             if configuration.validation > 0 { try split.validation.write(names: dataset, prefix: directory + "/validation") }
         } catch {
@@ -51,16 +51,12 @@ extension DatasetSplit {
         }
     }
 
-    private func writeTrain(_ dataset: Dataset, artifact: Artifact, _ configuration: Configuration, to path: String) throws {
-        var writer = try ArtifactWriter(kind: Dataset.kind, at: path)
-        for name in artifact.manifest.files.keys.sorted() where !name.hasPrefix("graph/") { try writer.addFile(named: name, from: artifact) }
-        try Dataset.write(train, into: &writer)
+    private func writeTrain(_ dataset: Dataset, _ configuration: Configuration, to path: String) throws {
         let settings: JSONValue = [
             "rule": JSONValue("\(configuration.rule.summary)"), "validation": JSONValue(configuration.validation),
             "minimum_members": JSONValue(configuration.minimumMembers), "seed": JSONValue("\(configuration.seed)"),
         ]
-        let sizes = Dataset.sizes(of: train)
-        try writer.commit(metadata: sizes.merging(artifact.manifest.metadata) { size, _ in size }.merging(["split": settings]) { _, new in new })
+        try dataset.write(to: path, replacingGraph: train, metadata: ["split": settings])
     }
 
     /// Reads held-out edges from a table with the columns `item` and `collection`.

@@ -88,28 +88,39 @@ public struct DatasetSynthesizer: Sendable {
 
     private static let blockEdges = 1 << 18
 
-    /// Calls `body` with all edges, in order, block after block.
-    private func forEachBlock(progress: ((ImportProgress) -> Void)?, _ body: ([UInt32], [UInt32], Range<Int>) throws -> Void) throws {
+    /// Edges with consecutive numbers.
+    private struct Block: Sendable {
+        var numbers: Range<Int>
+        var items: [UInt32] = []
+        var collections: [UInt32] = []
+    }
+
+    /// Calls `body` with what `make` makes of all edges, in order, block after block; `make` runs on all threads.
+    private func forEachBlock<Made: Sendable>(
+        progress: ((ImportProgress) -> Void)?, make: @Sendable (Block) -> Made, _ body: (Made) throws -> Void
+    ) throws {
         let threads = configuration.threads ?? Kernels.availableProcessors
-        let step = Self.blockEdges * threads
+        let step = 4 * Self.blockEdges * threads
         for start in stride(from: 0, to: configuration.edges, by: step) {
             let range = start..<min(start + step, configuration.edges)
-            let blocks = Mutex<[Int: ([UInt32], [UInt32])]>([:])
-            try parallelFor(range.count, threads: threads, grain: Self.blockEdges) { part in
-                var items: [UInt32] = [], collections: [UInt32] = []
-                items.reserveCapacity(part.count)
-                collections.reserveCapacity(part.count)
-                for number in part {
-                    let edge = edge(start + number)
-                    items.append(UInt32(edge.item))
-                    collections.append(UInt32(edge.collection))
+            let blocks = (range.count + Self.blockEdges - 1) / Self.blockEdges
+            let made = Mutex<[Int: Made]>([:])
+            try parallelFor(blocks, threads: threads, grain: 1) { part in
+                for index in part {
+                    let first = start + index * Self.blockEdges
+                    var block = Block(numbers: first..<min(first + Self.blockEdges, range.upperBound))
+                    block.items.reserveCapacity(block.numbers.count)
+                    block.collections.reserveCapacity(block.numbers.count)
+                    for number in block.numbers {
+                        let edge = edge(number)
+                        block.items.append(UInt32(edge.item))
+                        block.collections.append(UInt32(edge.collection))
+                    }
+                    let result = make(block)
+                    made.withLock { $0[index] = result }
                 }
-                let made = (items, collections)
-                blocks.withLock { $0[part.lowerBound] = made }
             }
-            for (offset, block) in blocks.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
-                try body(block.0, block.1, start + offset..<start + offset + block.0.count)
-            }
+            for (_, result) in made.withLock({ $0 }).sorted(by: { $0.key < $1.key }) { try body(result) }
             progress?(ImportProgress(stage: .edges, count: range.upperBound, fraction: Double(range.upperBound) / Double(configuration.edges)))
         }
     }
@@ -124,10 +135,10 @@ public struct DatasetSynthesizer: Sendable {
         var log = EdgeLog(scratchDirectory: writer.directory, budget: configuration.memory / 2)
         var itemDegrees = [UInt32](repeating: 0, count: configuration.items)
         var collectionDegrees = [UInt32](repeating: 0, count: configuration.collections)
-        try forEachBlock(progress: progress) { items, collections, range in
-            for item in items { itemDegrees[Int(item)] += 1 }
-            for collection in collections { collectionDegrees[Int(collection)] += 1 }
-            try log.append(items: items, collections: collections, weights: [], times: times(range))
+        try forEachBlock(progress: progress, make: { $0 }) { block in
+            for item in block.items { itemDegrees[Int(item)] += 1 }
+            for collection in block.collections { collectionDegrees[Int(collection)] += 1 }
+            try log.append(items: block.items, collections: block.collections, weights: [], times: times(block.numbers))
         }
         try log.seal()
         let builder = GraphFileBuilder(
@@ -155,22 +166,38 @@ public struct DatasetSynthesizer: Sendable {
     public func writeEdges(to path: String, progress: ((ImportProgress) -> Void)? = nil) throws {
         try TextFile.write(to: path) { file in
             try file.write(configuration.hasTimes ? "item\tcollection\ttime\n" : "item\tcollection\n")
-            try forEachBlock(progress: progress) { items, collections, range in
-                var text: [UInt8] = []
-                text.reserveCapacity(items.count * 40)
-                let times = times(range)
-                for index in items.indices {
-                    text.append(contentsOf: Self.itemName(Int(items[index])).utf8)
-                    text.append(0x09)
-                    text.append(contentsOf: Self.collectionName(Int(collections[index])).utf8)
-                    if configuration.hasTimes {
-                        text.append(0x09)
-                        text.append(contentsOf: String(times[index]).utf8)
-                    }
-                    text.append(0x0a)
-                }
-                try file.write(text)
+            try forEachBlock(progress: progress, make: { text(of: $0) }) { text in try file.write(text) }
+        }
+    }
+
+    private func text(of block: Block) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(block.items.count * 40)
+        let times = times(block.numbers)
+        for index in block.items.indices {
+            Self.append("item-", Int(block.items[index]), to: &text)
+            text.append(0x09)
+            Self.append("collection-", Int(block.collections[index]), to: &text)
+            if configuration.hasTimes {
+                text.append(0x09)
+                text.append(contentsOf: String(times[index]).utf8)
             }
+            text.append(0x0a)
+        }
+        return text
+    }
+
+    /// A name as ``itemName(_:)`` and ``collectionName(_:)`` make it, without a string in between.
+    private static func append(_ prefix: StaticString, _ row: Int, to text: inout [UInt8]) {
+        prefix.withUTF8Buffer { unsafe text.append(contentsOf: $0) }
+        var digits = 6, power = 1_000_000
+        while power <= row {
+            digits += 1
+            power *= 10
+        }
+        for _ in 0..<digits {
+            power /= 10
+            text.append(UInt8(ascii: "0") + UInt8(row / power % 10))
         }
     }
 

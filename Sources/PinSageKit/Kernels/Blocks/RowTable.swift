@@ -68,7 +68,9 @@ extension Kernels {
         try unsafe withContext { context throws(KernelError) in
             switch type {
             case .f32:
-                unsafe matrix.values.withUnsafeBytes { unsafe memory.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: count * 4) }
+                unsafe matrix.values.withUnsafeBytes {
+                    unsafe memory.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: count * 4)
+                }
             case .bf16:
                 let out = unsafe memory.assumingMemoryBound(to: UInt16.self)
                 try unsafe KernelError.check(ps_convert_f32_to_bf16(context, matrix.values, Int64(count), out), "convert_f32_to_bf16")

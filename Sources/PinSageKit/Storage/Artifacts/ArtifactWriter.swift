@@ -44,6 +44,9 @@ public struct ArtifactWriter {
             bytes: written.bytes, crc32c: written.crc32c, elementType: elementType ?? Element.elementType, shape: shape ?? [values.count])
     }
 
+    /// Whether a file of this name was written or taken.
+    public func contains(_ name: String) -> Bool { files[name] != nil }
+
     /// Writes a file of these bytes.
     public mutating func write(_ name: String, bytes: [UInt8]) throws {
         let file = try OutputFile(try newPath(for: name))

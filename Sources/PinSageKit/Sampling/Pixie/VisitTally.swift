@@ -7,6 +7,9 @@
 extension Double {
     /// The natural logarithm.
     var logarithm: Double { log(self) }
+
+    /// This number, which must not be negative, to a power.
+    func raised(to exponent: Double) -> Double { pow(self, exponent) }
 }
 
 /// Adds up the visits of a long walk, one counter per item of the graph: 4 bytes an item, of which only visited ones are touched.

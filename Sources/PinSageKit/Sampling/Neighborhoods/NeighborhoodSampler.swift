@@ -12,28 +12,17 @@
 ///     let sampler = try NeighborhoodSampler(graph: graph, configuration: WalkConfiguration(), seed: 1)
 ///     let neighborhoods = try sampler.neighborhoods(of: [ItemID(row: 0), ItemID(row: 5)], threads: 2)
 public struct NeighborhoodSampler: Sendable {
-    public let graph: Graph
-    public let configuration: WalkConfiguration
-    public let seed: UInt64
-    /// The edges that walks follow: all, or those in the time window.
-    let walked: Graph
-    /// Tables of both directions for weighted steps.
-    let tables: (items: AliasTable, collections: AliasTable)?
+    let walks: RandomWalks
+
+    public var graph: Graph { walks.graph }
+    public var configuration: WalkConfiguration { walks.configuration }
+    public var seed: UInt64 { walks.seed }
 
     /// - Complexity: O(1) for uniform steps on the whole graph; O(edges) time and memory for weights (8 bytes an edge and direction) or a
     ///   time window (4).
     /// - Throws: ``SamplingError/invalidConfiguration(_:)``.
     public init(graph: Graph, configuration: WalkConfiguration, seed: UInt64) throws(SamplingError) {
-        try configuration.validate()
-        self.graph = graph
-        self.configuration = configuration
-        self.seed = seed
-        walked = graph.edges(notBefore: configuration.notBefore, before: configuration.before)
-        if configuration.weighted, let itemWeights = walked.items.weights, let collectionWeights = walked.collections.weights {
-            tables = (AliasTable(walked.items, weights: itemWeights), AliasTable(walked.collections, weights: collectionWeights))
-        } else {
-            tables = nil
-        }
+        walks = try RandomWalks(graph: graph, configuration: configuration, seed: seed)
     }
 
     /// Seeds per piece of work handed to a thread.
@@ -65,7 +54,7 @@ public struct NeighborhoodSampler: Sendable {
                 weights = try unsafe Array(unsafeUninitializedCapacity: items.count * most) { weights, filledWeights in
                     let weightSlots = unsafe Slots(base: weights.baseAddress)
                     try parallelFor(items.count, threads: threads, grain: Self.grain) { range in
-                        unsafe WalkGraph.with(walked) { graph in
+                        unsafe WalkGraph.with(walks.walked) { graph in
                             unsafe draw(
                                 items[range], hiding: hiding?[range], random: random, on: graph, most: most,
                                 into: (counts, neighborSlots, weightSlots))
@@ -128,7 +117,7 @@ public struct NeighborhoodSampler: Sendable {
                 // Hidden edges are a seed's own rule, so a seed that has some walks alone.
                 while group < engine.seedsPerGroup, first + group < items.endIndex, hiding?[first + group] == nil { group += 1 }
             }
-            unsafe walk(items[first..<first + group], hidden: hidden ?? nil, engine: engine, on: graph)
+            unsafe walks.run(items[first..<first + group], hidden: hidden ?? nil, engine: engine, on: graph, into: engine.visits)
             for member in 0..<group {
                 let row = first + member
                 let (kept, total) = unsafe counter.top(
@@ -139,29 +128,6 @@ public struct NeighborhoodSampler: Sendable {
                 for place in 0..<kept { unsafe weights[row * most + place] = Float(visitCounts[place]) * scale }
             }
             first += group
-        }
-    }
-
-    /// Runs the walks of a group by the rule that the configuration and the hidden edges ask for.
-    private func walk(_ seeds: ArraySlice<ItemID>, hidden: HiddenEdges?, engine: WalkEngine, on graph: WalkGraph) {
-        guard let tables else {
-            if let hidden {
-                unsafe engine.run(seeds, on: graph, rule: HiddenRule(hidden, in: graph))
-            } else {
-                unsafe engine.run(seeds, on: graph, rule: UniformRule())
-            }
-            return
-        }
-        unsafe tables.items.records.withUnsafeBufferPointer { items in
-            unsafe tables.collections.records.withUnsafeBufferPointer { collections in
-                guard let itemBase = items.baseAddress, let collectionBase = collections.baseAddress else { return }
-                let weighted = unsafe WeightedRule(items: itemBase, collections: collectionBase)
-                if let hidden {
-                    unsafe engine.run(seeds, on: graph, rule: WeightedHiddenRule(weighted: weighted, hidden: HiddenRule(hidden, in: graph)))
-                } else {
-                    unsafe engine.run(seeds, on: graph, rule: weighted)
-                }
-            }
         }
     }
 }

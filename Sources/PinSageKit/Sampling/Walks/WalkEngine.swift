@@ -65,21 +65,33 @@
 
     /// Runs all walks of `seeds` (at most ``seedsPerGroup``, all in the graph) and leaves their visits in ``visits``.
     func run(_ seeds: ArraySlice<ItemID>, on graph: borrowing WalkGraph, rule: some StepRule) {
+        unsafe run(seeds, on: graph, rule: rule, into: visits)
+    }
+
+    /// Runs all walks of any number of seeds.
+    ///
+    /// - Parameter output: room for ``WalkConfiguration/visitsPerSeed`` visits of each seed, in the order of seed, walk, hop.
+    func run(_ seeds: ArraySlice<ItemID>, on graph: borrowing WalkGraph, rule: some StepRule, into output: UnsafeMutablePointer<UInt32>) {
         let walks = configuration.walks
-        let total = seeds.count * walks
-        var first = 0
-        while first < total {
-            let count = min(Walkers.most, total - first)
-            for slot in 0..<count {
-                let (seed, walk) = (first + slot).quotientAndRemainder(dividingBy: walks)
-                let item = seeds[seeds.startIndex + seed].row
-                unsafe walkers.seeds[slot] = item
-                unsafe walkers.items[slot] = item
-                unsafe walkers.counters[slot] = random.stream(of: UInt64(item)).counter(walk: walk, step: 0)
+        var output = unsafe output
+        var slot = 0
+        for seed in seeds {
+            var counter = random.stream(of: UInt64(seed.row)).counter(walk: 0, step: 0)
+            for _ in 0..<walks {
+                unsafe walkers.seeds[slot] = seed.row
+                unsafe walkers.items[slot] = seed.row
+                unsafe walkers.counters[slot] = counter
+                counter &+= CounterRandom.nextWalk
+                slot &+= 1
+                // Blocks go across seeds, so that all but the last are full.
+                if slot == Walkers.most {
+                    unsafe hop(slot, visits: output, on: graph, rule: rule)
+                    unsafe output += slot &* configuration.walkLength
+                    slot = 0
+                }
             }
-            unsafe hop(count, visits: visits + first * configuration.walkLength, on: graph, rule: rule)
-            first += count
         }
+        if slot > 0 { unsafe hop(slot, visits: output, on: graph, rule: rule) }
     }
 
     /// Runs some of one seed's walks, numbered as in ``run(_:on:rule:)``, and leaves their visits at the start of ``visits``.

@@ -14,7 +14,7 @@ extension NeighborhoodSampler {
         let empty = RaggedNeighborhoods(offsets: [0, 0])
         let most = min(configuration.neighbors, configuration.visitsPerSeed)
         let newItem = ItemID(graph.itemCount)
-        return unsafe WalkGraph.with(walked) { graph in
+        return unsafe WalkGraph.with(walks.walked) { graph in
             // An edge of any member of a collection leads to that collection.
             let positions = Set(collections).sorted { $0.row < $1.row }.compactMap { collection -> UInt64? in
                 let (start, degree) = unsafe graph.collections.row(collection.row)
@@ -23,7 +23,7 @@ extension NeighborhoodSampler {
             }
             guard !positions.isEmpty else { return empty }
             let engine = WalkEngine(configuration: configuration, random: CounterRandom(seed: seed, round: 0))
-            if let tables {
+            if let tables = walks.tables {
                 unsafe tables.items.records.withUnsafeBufferPointer { items in
                     unsafe tables.collections.records.withUnsafeBufferPointer { collections in
                         guard let itemBase = items.baseAddress, let collectionBase = collections.baseAddress else { return }

@@ -22,6 +22,9 @@ public struct CounterRandom: Sendable, Hashable {
     /// 2^64 divided by the golden ratio, odd: the step of SplitMix64.
     static var golden: UInt64 { 0x9E37_79B9_7F4A_7C15 }
 
+    /// What the counter of a walk's first step is more than that of the walk before.
+    static var nextWalk: UInt64 { golden << 32 }
+
     /// The SplitMix64 finalizer: a bijection of 64-bit words in which every output bit depends on every input bit.
     @inline(__always) static func mixed(_ word: UInt64) -> UInt64 {
         var z = word

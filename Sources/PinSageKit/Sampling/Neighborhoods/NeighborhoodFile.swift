@@ -11,6 +11,9 @@ public struct NeighborhoodFile: Sendable {
     /// (rows, T)
     public let weights: StoredArray<Float>
 
+    /// The settings that the neighborhoods were drawn with, and the graph.
+    public let metadata: [String: JSONValue]
+
     public static let kind = "neighborhoods"
     /// Stands where a row has no more neighbors.
     public static let padding = UInt32.max
@@ -28,7 +31,8 @@ public struct NeighborhoodFile: Sendable {
         guard let first = artifact.manifest.metadata["first_item"]?.int, let item = UInt32(exactly: first) else {
             throw DataError("expected the metadata first_item", file: path)
         }
-        return NeighborhoodFile(firstItem: ItemID(row: item), width: shape[1], neighbors: neighbors, weights: weights)
+        return NeighborhoodFile(
+            firstItem: ItemID(row: item), width: shape[1], neighbors: neighbors, weights: weights, metadata: artifact.manifest.metadata)
     }
 
     /// The neighborhoods of some rows of this file.
@@ -60,9 +64,13 @@ public struct NeighborhoodFile: Sendable {
     }
 
     /// - Throws: ``DataError`` when the file does not hold what this sampler draws for every item of its graph.
-    static func check(_ path: String, drawnBy sampler: NeighborhoodSampler) throws {
+    ///
+    /// - Parameter origin: the dataset of the sampler's graph; where it has a checksum, the file must be of that very graph.
+    static func check(_ path: String, drawnBy sampler: NeighborhoodSampler, origin: Dataset?) throws {
         let found = try Artifact.open(path, kind: kind).manifest.metadata
-        for (key, value) in metadata(sampler, items: 0..<sampler.graph.itemCount) where found[key] != value {
+        var expected = metadata(sampler, items: 0..<sampler.graph.itemCount, origin: origin)
+        if expected["graph"] == .null { expected["graph"] = nil }
+        for (key, value) in expected.sorted(by: { $0.key < $1.key }) where found[key] != value {
             throw DataError("expected neighborhoods with \(key) \(value.serialized()), found \(found[key]?.serialized() ?? "none")", file: path)
         }
     }
@@ -80,20 +88,23 @@ public struct NeighborhoodFile: Sendable {
     /// it is repeated with the same graph size, settings and range; parts of other settings are removed. The result is the same bits either way.
     ///
     /// - Parameters:
+    ///   - origin: what graph it is, for ``Reuse/init(_:of:settings:)``.
+    ///   - reuse: takes over the rows of earlier neighborhoods that cannot have changed; the result is the same bits as without.
     ///   - partRows: rows per part: 12 bytes x T x partRows of memory.
     ///   - progress: called with the rows done so far.
     /// - Returns: the rows that earlier runs had finished.
     /// - Throws: ``DataError`` when files cannot be written.
     @discardableResult
     public static func write(
-        _ sampler: NeighborhoodSampler, items: Range<Int>, to path: String, threads: Int, partRows: Int = 1 << 16,
+        _ sampler: NeighborhoodSampler, items: Range<Int>, to path: String, origin: Dataset? = nil, reuse: Reuse? = nil, threads: Int,
+        partRows: Int = 1 << 16,
         progress: (Int) throws -> Void = { _ in }
     ) throws -> Int {
         precondition(items.lowerBound >= 0 && items.upperBound <= sampler.graph.itemCount, "items \(items) of \(sampler.graph.itemCount)")
         // Claims the path first: where it cannot be replaced, nothing should be computed.
         var writer = try ArtifactWriter(kind: kind, at: path)
         let parts = FileSystem.withoutTrailingSlashes(path) + ".parts"
-        let metadata = metadata(sampler, items: items)
+        let metadata = metadata(sampler, items: items, origin: origin)
         try prepare(parts, settings: JSONValue.object(metadata).serialized() + "\n")
         let width = sampler.configuration.neighbors
         var resumed = 0
@@ -104,13 +115,14 @@ public struct NeighborhoodFile: Sendable {
             if names.allSatisfy({ FileSystem.kind(of: $0)?.kind == .file }), try shape(of: names) == [end - start, width] {
                 resumed += end - start
             } else {
-                let drawn = try sampler.neighborhoods(of: (start..<end).map { ItemID($0) }, threads: threads)
                 var neighbors = [UInt32](repeating: padding, count: (end - start) * width)
                 var weights = [Float](repeating: 0, count: (end - start) * width)
-                for row in 0..<drawn.count {
+                let wanted = (start..<end).filter { reuse?.copy($0, into: &neighbors, &weights, at: ($0 - start) * width) != true }
+                let drawn = try sampler.neighborhoods(of: wanted.map { ItemID($0) }, threads: threads)
+                for (row, item) in wanted.enumerated() {
                     for (column, position) in drawn.range(of: row).enumerated() {
-                        neighbors[row * width + column] = drawn.items[position]
-                        weights[row * width + column] = drawn.weights[position]
+                        neighbors[(item - start) * width + column] = drawn.items[position]
+                        weights[(item - start) * width + column] = drawn.weights[position]
                     }
                 }
                 try writePart(weights, shape: [end - start, width], to: names[0])
@@ -126,11 +138,22 @@ public struct NeighborhoodFile: Sendable {
         return resumed
     }
 
-    private static func metadata(_ sampler: NeighborhoodSampler, items: Range<Int>) -> [String: JSONValue] {
+    static func metadata(_ sampler: NeighborhoodSampler, items: Range<Int>, origin: Dataset? = nil) -> [String: JSONValue] {
+        let graph: [String: JSONValue] = [
+            "graph": origin?.graphChecksum.map { .string($0) } ?? .null, "appended_edges": JSONValue(origin?.appended?.edgeCount ?? 0),
+        ]
+        let sizes: [String: JSONValue] = [
+            "first_item": JSONValue(items.lowerBound), "items": JSONValue(items.count), "dataset_items": JSONValue(sampler.graph.itemCount),
+            "dataset_edges": JSONValue(sampler.graph.edgeCount),
+        ]
+        return settings(sampler).merging(graph) { $1 }.merging(sizes) { $1 }
+    }
+
+    /// What neighborhoods depend on beside the graph.
+    static func settings(_ sampler: NeighborhoodSampler) -> [String: JSONValue] {
         let walks = sampler.configuration
         return [
-            "first_item": JSONValue(items.lowerBound), "items": JSONValue(items.count), "dataset_items": JSONValue(sampler.graph.itemCount),
-            "dataset_edges": JSONValue(sampler.graph.edgeCount), "neighbors": JSONValue(walks.neighbors), "walks": JSONValue(walks.walks),
+            "neighbors": JSONValue(walks.neighbors), "walks": JSONValue(walks.walks),
             "walk_length": JSONValue(walks.walkLength), "restart": JSONValue(walks.restart), "weighted": JSONValue(walks.weighted),
             "not_before": walks.notBefore.map { .integer($0) } ?? .null, "before": walks.before.map { .integer($0) } ?? .null,
             "seed": JSONValue(String(sampler.seed)),

@@ -28,6 +28,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        // Without its default traits: settings come from our own flags, and only HummingbirdCore is built.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     ],
     targets: [
         .systemLibrary(
@@ -58,10 +64,24 @@ let package = Package(
             name: "PinSageCatalog",
             dependencies: ["PinSageKit", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict + optimised),
+        .target(
+            name: "PinSageServer",
+            dependencies: [
+                "PinSageKit", "PinSageCatalog",
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            resources: [.copy("Resources")],  // the page at / and its openapi.json
+            swiftSettings: strict + optimised),
         .executableTarget(
             name: "pinsage-cli",
             dependencies: [
-                "PinSageKit", "PinSageCatalog",
+                "PinSageKit", "PinSageCatalog", "PinSageServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -84,6 +104,7 @@ let package = Package(
         .testTarget(
             name: "PinSageKitTests", dependencies: ["PinSageKit", "KernelReference", "PinSageTestSupport"]),
         .testTarget(name: "PinSageCatalogTests", dependencies: ["PinSageCatalog", "PinSageTestSupport"]),
+        .testTarget(name: "PinSageServerTests", dependencies: ["PinSageServer", "PinSageTestSupport"]),
         .testTarget(name: "PinSageCLITests", dependencies: ["pinsage-cli", "PinSageTestSupport"]),
     ]
 )

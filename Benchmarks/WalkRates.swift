@@ -4,7 +4,7 @@ import PinSageKit
 /// How many neighborhoods and steps a second: `bench --walks GRAPH`.
 ///
 /// GRAPH is a dataset, or a file of little-endian int32 pairs (item, collection) that ends in .i32. Figures are the median and the best of several
-/// repetitions, as a shared machine disturbs the others; seeds are spread over all items.
+/// repetitions; on a machine that others use too, compare those by processor time. Seeds are spread over all items.
 struct WalkRates {
     var path: String
     var isResident: Bool
@@ -41,18 +41,22 @@ struct WalkRates {
 
     private func report(_ what: String, threads: Int, per work: Int, _ unit: String, _ scale: Double, _ body: () throws -> Void) throws {
         try body()
-        var seconds: [Double] = []
-        let clock = ContinuousClock()
+        var seconds: [Double] = [], processorSeconds: [Double] = []
+        let wall = ContinuousClock()
         for _ in 0..<repetitions {
-            let start = clock.now
+            let start = wall.now, processor = clock()
             try body()
-            seconds.append(start.duration(to: clock.now) / .seconds(1))
+            seconds.append(start.duration(to: wall.now) / .seconds(1))
+            processorSeconds.append(Double(clock() - processor) / Double(CLOCKS_PER_SEC))
         }
         seconds.sort()
-        let rate = { Double(work) / $0 / scale }
+        processorSeconds.sort()
+        let rate = { (all: [Double]) in Double(work) / all[all.count / 2] / scale }
         print(
-            String(format: "%d threads  %9.1f median  %9.1f best  ", threads, rate(seconds[seconds.count / 2]), rate(seconds[0])) + "\(unit)  \(what)"
-        )
+            String(
+                format: "%d threads  %9.1f  (best %9.1f, a processor second %9.1f)  ", threads, rate(seconds), rate([seconds[0]]),
+                rate(processorSeconds))
+                + "\(unit)  \(what)")
     }
 
     /// Reads the pairs file of the peers' walk benchmark.

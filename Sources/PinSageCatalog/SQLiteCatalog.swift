@@ -69,6 +69,21 @@ public final class SQLiteCatalog: ItemCatalog, Sendable {
         }
     }
 
+    /// Calls `body` with title, url and one attribute of every item, in row order: what a list of items shows, without the texts.
+    ///
+    /// - Parameter attribute: a name among ``attributeNames``; `nil` gives no third value.
+    public func forEachSummary(
+        attribute: String?, _ body: (_ item: ItemID, _ title: String?, _ url: String?, _ value: String?) throws -> Void
+    ) throws {
+        let third = attribute.map(CatalogSchema.quoted) ?? "NULL"
+        try CatalogSchema.translatingErrors(of: path) {
+            try database.read { db in
+                let rows = try Row.fetchCursor(db, sql: "SELECT row, title, url, \(third) FROM items ORDER BY row")
+                while let row = try rows.next() { try body(try itemID(row[0]), text(row, 1), text(row, 2), text(row, 3)) }
+            }
+        }
+    }
+
     private func itemID(_ row: Int64) throws -> ItemID {
         guard let row = UInt32(exactly: row) else { throw DataError("expected an item row, found \(row)", file: path) }
         return ItemID(row: row)
@@ -109,30 +124,19 @@ public final class SQLiteCatalog: ItemCatalog, Sendable {
     /// text; ties by row. Operators of the search engine mean nothing here: any input is words.
     public func search(_ text: String, limit: Int = 20) throws -> [ItemID] {
         guard limit > 0 else { return [] }
-        let words = text.split { !($0.isLetter || $0.isNumber) }.prefix(32).map { "\"\($0)\"" }
         return try CatalogSchema.translatingErrors(of: path) {
-            try database.read { db in
-                // A NUL would end the text early in SQLite's C interface; no id has one.
-                var found =
-                    text.utf8.contains(0) ? [] : try Int64.fetchAll(db, sql: "SELECT row FROM items WHERE id = ?", arguments: [text])
-                if let last = words.last {
-                    let all = words.dropLast().map { $0 + " " }.joined() + last + "*"
-                    var matches = try self.matches(all, limit: limit + 1, db)
-                    if matches.isEmpty, words.count > 1 {
-                        matches = try self.matches(words.joined(separator: " OR ") + "*", limit: limit + 1, db)
-                    }
-                    found += matches.filter { !found.contains($0) }
-                }
-                return try found.prefix(limit).map(itemID)
-            }
+            try database.read { db in try TextSearch(text).rows(limit: limit, in: db).map(itemID) }
         }
     }
 
-    private func matches(_ pattern: String, limit: Int, _ db: Database) throws -> [Int64] {
-        try Int64.fetchAll(
-            db,
-            sql: "SELECT rowid FROM items_search WHERE items_search MATCH ? ORDER BY bm25(items_search, 10.0, 10.0, 1.0), rowid LIMIT ?",
-            arguments: [pattern, limit])
+    /// The items that satisfy a filter, in row order.
+    ///
+    /// - Throws: `DataError` for a name that the catalog does not have.
+    /// - Complexity: O(items); the statement is prepared once for each shape of filter.
+    public func items(matching filter: CatalogFilter) throws -> [ItemID] {
+        try CatalogSchema.translatingErrors(of: path) {
+            try database.read { db in try filter.rows(attributes: attributeNames, in: db).map { try itemID(Int64($0)) } }
+        }
     }
 
     /// Reads the whole file and checks that it is consistent.

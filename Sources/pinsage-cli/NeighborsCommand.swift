@@ -133,13 +133,14 @@ struct NeighborsCommand: ParsableCommand {
 
     /// One list for all queries, by Pixie's walk.
     private func recommended(from queries: [ItemID], in dataset: Dataset) throws -> [(item: ItemID, score: Float)] {
-        let preferred = try prefer.map { path in
-            ItemFilter(items: dataset.items.count, allowed: try IdentifierFile.read(path).map { try dataset.item(named: $0) })
-        }
         var prefers: (@Sendable (ItemID) -> Bool)?
-        if let preferred { prefers = { preferred.contains($0) } }
+        if let prefer {
+            let named = try IdentifierFile.read(prefer).map { try dataset.item(named: $0) }
+            let preferred = ItemFilter(items: dataset.items.count, allowed: named)
+            prefers = { preferred.contains($0) }
+        }
         let pixie = try PixieRecommender(graph: dataset.graph, configuration: pixieConfiguration, seed: seed, prefers: prefers)
-        let weights = itemWeights.isEmpty ? queries.map { _ in 1 } : itemWeights
+        let weights: [Float] = itemWeights.isEmpty ? queries.map { _ in 1 } : itemWeights
         return try pixie.recommend(queries: zip(queries, weights).map { (item: $0, weight: $1) }, count: neighbors)
     }
 

@@ -19,6 +19,50 @@ public struct ItemFilter: Sendable {
         count = words.reduce(0) { $0 + $1.nonzeroBitCount }
     }
 
+    private init(words: [UInt64], items: Int) {
+        self.words = words
+        self.items = items
+        count = words.reduce(0) { $0 + $1.nonzeroBitCount }
+    }
+
+    /// Lets all items through.
+    public init(all items: Int) {
+        var words = [UInt64](repeating: .max, count: (items + 63) / 64)
+        if items % 64 > 0 { words[words.count - 1] = 1 << UInt64(items % 64) - 1 }
+        self.init(words: words, items: items)
+    }
+
+    /// The same filter without one item. - Complexity: O(items / 64)
+    public func removing(_ item: ItemID) -> ItemFilter {
+        guard contains(item) else { return self }
+        var words = words
+        words[Int(item.row) / 64] &= ~(1 << UInt64(item.row % 64))
+        return ItemFilter(words: words, items: items)
+    }
+
+    /// What both let through; both are for the same items.
+    public func intersection(_ other: ItemFilter) -> ItemFilter {
+        precondition(items == other.items, "filters for \(items) and \(other.items) items")
+        return ItemFilter(words: zip(words, other.words).map { $0 & $1 }, items: items)
+    }
+
+    /// The part of the filter for the first `count` items; further ones are not let through where it is for fewer.
+    public func prefix(_ count: Int) -> ItemFilter {
+        if count == items { return self }
+        var words = Array(words.prefix((count + 63) / 64))
+        words += [UInt64](repeating: 0, count: (count + 63) / 64 - words.count)
+        if count < items, count % 64 > 0 { words[words.count - 1] &= 1 << UInt64(count % 64) - 1 }
+        return ItemFilter(words: words, items: count)
+    }
+
+    /// The same filter for more items, of the new ones those allowed.
+    public func extended(to items: Int, allowing allowed: some Sequence<ItemID>) -> ItemFilter {
+        precondition(items >= self.items, "a filter for \(self.items) items cannot become one for \(items)")
+        var words = words + [UInt64](repeating: 0, count: (items + 63) / 64 - self.words.count)
+        for item in allowed where Int(item.row) >= self.items && Int(item.row) < items { words[Int(item.row) / 64] |= 1 << UInt64(item.row % 64) }
+        return ItemFilter(words: words, items: items)
+    }
+
     public func contains(_ item: ItemID) -> Bool {
         Int(item.row) < items && words[Int(item.row) / 64] >> UInt64(item.row % 64) & 1 == 1
     }

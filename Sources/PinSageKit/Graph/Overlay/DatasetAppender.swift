@@ -78,7 +78,7 @@ public struct DatasetAppender: Sendable {
         let added = try overlay.graph(itemCount: report.items, collectionCount: report.collections)
         let fresh = Self.count(of: added, notIn: parts.base)
         report.edges = parts.base.edgeCount + fresh
-        report.newEdges = fresh - (try parts.added.map { Self.count(of: $0, notIn: parts.base) } ?? 0)
+        report.newEdges = fresh - (parts.added.map { Self.count(of: $0, notIn: parts.base) } ?? 0)
         report.overlayEdges = added.edgeCount
         try GraphOverlay(added).write(into: &writer)
 

@@ -123,6 +123,7 @@
         let seeds = unsafe walkers.seeds, items = unsafe walkers.items, counters = unsafe walkers.counters
         let collections = unsafe walkers.collections, positions = unsafe walkers.positions, rests = unsafe walkers.rests
         for step in 0..<length {
+            let isLast = step == length &- 1
             for slot in 0..<count {
                 let counter = unsafe counters[slot]
                 unsafe counters[slot] = counter &+ CounterRandom.golden
@@ -149,6 +150,8 @@
                 let seed = unsafe seeds[slot]
                 let item = unsafe position == deadEnd ? seed : graph.collections.target(position)
                 unsafe visits[slot &* length &+ step] = item
+                // Memory is what walks wait for: nobody goes on from where the last hop ends.
+                if isLast { continue }
                 let next = unsafe rests[slot] < restartBelow ? seed : item
                 unsafe items[slot] = next
                 unsafe graph.items.prefetchRow(next)

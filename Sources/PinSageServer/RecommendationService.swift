@@ -1,0 +1,109 @@
+public import Logging
+public import PinSageKit
+internal import Synchronization
+
+/// Answers requests; see docs/serving.md for what it can be asked. ``PinSageServer`` puts it on a socket.
+public final class RecommendationService: Sendable {
+    let paths: ServedPaths
+    let keys: APIKeys?
+    /// Whether requests must name this machine's own address as their host: a page elsewhere that resolves its name to us is refused.
+    let requiresLoopbackHost: Bool
+    let metrics = RequestMetrics()
+    let work: WorkQueue
+    let pages: StaticPages
+    let logger: Logger
+    let state: ServingState
+    private let isStopping = Atomic<Bool>(false)
+
+    /// Opens what is served; cards are loaded in the background.
+    ///
+    /// - Throws: `DataError` when an artifact is missing or damaged, or they do not belong together; ``ConfigurationError``.
+    /// - Complexity: O(1) in the number of items, but for a page of the catalog
+    public init(paths: ServedPaths, options: ServerOptions, instructionSet: InstructionSet? = nil, logger: Logger) throws {
+        try options.validate()
+        self.paths = paths
+        self.logger = logger
+        keys = options.keys
+        requiresLoopbackHost = options.keys == nil && ServerOptions.isLoopback(options.host)
+        work = WorkQueue(threads: options.threads, limit: options.waiting)
+        pages = try StaticPages()
+        // Requests run beside each other, each on one thread.
+        state = try ServingState(paths, kernels: Kernels(instructionSet: instructionSet, threads: 1))
+        loadCards(of: view.artifacts)
+    }
+
+    /// What requests that begin now see.
+    var view: ServingView { state.view }
+
+    func loadCards(of artifacts: Artifacts) {
+        let logger = logger
+        Task {
+            try? await self.work.run {
+                do { try artifacts.cards.load() } catch { logger.error("titles cannot be read", metadata: ["error": "\(error)"]) }
+            }
+        }
+    }
+
+    /// Makes /readyz say that no further requests should come.
+    func stop() { isStopping.store(true, ordering: .relaxed) }
+
+    var isReady: Bool { !isStopping.load(ordering: .relaxed) }
+
+    /// Answers one request and counts it. Every error is an answer.
+    func reply(to call: HTTPCall) async -> (reply: HTTPReply, route: String) {
+        var name = "other"
+        do {
+            let route = try Route(call)
+            name = route.name
+            try authorize(call, for: route)
+            return (try await answer(route, call), name)
+        } catch {
+            let problem = Problem(error)
+            if problem.status == 500 { logger.error("request failed", metadata: ["route": "\(name)", "error": "\(error)"]) }
+            return (problem.response, name)
+        }
+    }
+
+    private func answer(_ route: Route, _ call: HTTPCall) async throws -> HTTPReply {
+        switch route {
+        case .page(let name): return try pages.reply(name, call)
+        case .health: return HTTPReply(contentType: "text/plain; charset=utf-8", body: Array("ok\n".utf8))
+        case .ready:
+            guard isReady else { throw Problem(503, "the server is stopping", retryAfter: 1) }
+            return HTTPReply(contentType: "text/plain; charset=utf-8", body: Array("ready\n".utf8))
+        case .metrics: return metricsReply(view)
+        case .information: return try information(call, view)
+        case .map: return try await map(call, view)
+        case .item(let name): return try await item(name, call, view)
+        case .related(let name): return try await related(name, call, view)
+        case .recommend: return try await recommend(call, view)
+        case .search: return try await search(call, view)
+        case .insertion: return try await insert(call)
+        case .removal(let name): return try await remove(name, call)
+        case .reload: return try await reload(call)
+        }
+    }
+
+    /// - Throws: ``Problem`` 401 without a key, 403 with one that may not, 421 for a host that is not this one.
+    private func authorize(_ call: HTTPCall, for route: Route) throws(Problem) {
+        if requiresLoopbackHost {
+            // Without its port, of which an IPv6 address in brackets has its own colons.
+            let host = call.host ?? ""
+            let name = host.hasPrefix("[") ? host.prefix { $0 != "]" } + "]" : host.prefix { $0 != ":" }
+            guard ServerOptions.isLoopback(String(name)) else {
+                throw Problem(421, "expected a request for this machine's loopback address, found one for \"\(host.prefix(100))\"")
+            }
+        }
+        // A browser names the page that a changing request came from; only our own may send one.
+        if call.method != "GET", call.method != "HEAD", let origin = call.origin {
+            guard ["http://", "https://"].contains(where: { origin == $0 + (call.host ?? "") }) else {
+                throw Problem(403, "requests of pages of other origins are refused")
+            }
+        }
+        guard let needed = route.access, let keys else { return }
+        guard let access = keys.access(of: call.authorization) else {
+            throw Problem(401, "expected a known API key in the header Authorization: Bearer KEY")
+        }
+        guard access >= needed else { throw Problem(403, "this key may read, but not change anything") }
+    }
+}

@@ -1,0 +1,164 @@
+import Foundation
+import PinSageTestSupport
+import Testing
+
+@testable import PinSageKit
+@testable import PinSageServer
+
+@Suite struct ReadEndpointTests {
+    private let fixture: ServedFixture
+    private let service: RecommendationService
+
+    init() throws {
+        fixture = try ServedFixture.shared.get()
+        service = try fixture.service()
+    }
+
+    @Test func oneItem() async throws {
+        let answer = await service.ask("GET", "/v1/items/it4")
+        #expect(answer.status == 200 && answer.type == "application/json")
+        let json = try answer.json
+        #expect(json["item"] == "it4" && json["url"] == "https://example.org/4")
+        #expect(json["attributes"]?["topic"] == "databases" && json["attributes"]?["stars"] == "4")
+        #expect(json["collection_count"]?.int == 2 && json["collections"]?.array?.count == 2)
+    }
+
+    /// The answers of the service are those of the index, with their cards, whether these are loaded yet or looked up.
+    @Test(arguments: [false, true]) func relatedItems(_ loaded: Bool) async throws {
+        let view = service.view
+        if loaded { try view.artifacts.cards.load() }
+        let answer = await service.ask("GET", "/v1/items/it4/related?k=7")
+        #expect(answer.status == 200, "\(answer.body)")
+        let index = view.artifacts.index
+        let item = try index.embeddings.item(named: "it4")
+        let query = Matrix(rows: 1, columns: index.dimension, values: index.embeddings[item])
+        let expected = try index.neighbors(of: query, k: 7, excluding: [item])[0]
+        #expect(try answer.items == expected.map { index.embeddings.identifiers[Int($0.item.row)] })
+        #expect(try answer.items.allSatisfy { ServedFixture.isDatabase($0) })
+        let results = try #require(try answer.json["results"]?.array)
+        for (result, neighbor) in zip(results, expected) {
+            #expect(result["score"]?.double.map { Float($0) } == neighbor.score)
+            let id = try #require(result["item"]?.string)
+            #expect(result["title"]?.string?.hasPrefix("Title \(id.dropFirst(2)) ") == true)
+            #expect(result["url"]?.string == "https://example.org/\(id.dropFirst(2))")
+        }
+        #expect(try await service.ask("GET", "/v1/items/it4/related").items.count == 20)
+    }
+
+    @Test func filtersNarrowTheAnswers() async throws {
+        for (filter, isMatch) in [
+            ("topic = 'fonts'", { $0 % 2 == 1 }), ("stars >= 100", { $0 >= 100 && $0 % 3 != 0 }), ("not has stars", { $0 % 3 == 0 }),
+            ("stars < 9 and topic = \"databases\"", { $0 < 9 && $0 % 2 == 0 && $0 % 3 != 0 }), ("id in ('it1', 'it2')", { [1, 2].contains($0) }),
+            ("topic != 'fonts' or stars = 5", { $0 % 2 == 0 || $0 == 5 }),
+        ] as [(String, (Int) -> Bool)] {
+            let answer = await service.ask("GET", "/v1/items/it4/related?k=1000&filter=\(filter.encoded)")
+            let expected = (0..<ServedFixture.itemCount).filter { isMatch($0) && $0 != 4 }.map { "it\($0)" }
+            #expect(answer.status == 200, "\(answer.body)")
+            #expect(Set(try answer.items) == Set(expected), "\(filter)")
+        }
+    }
+
+    @Test func badFiltersSayWhatIsWrong() async {
+        for (filter, detail) in [
+            ("topic", "after \"topic\""), ("topic = ", "found the end at character 9"), ("nonsense = 1", "found \"nonsense\""),
+            ("topic = 'x", "closing '"), ("topic = 'x' stars = 1", "\"and\", \"or\" or the end"), ("(stars = 1", "\")\""),
+            ("topic = fonts", "a text in quotes"), ("; DROP TABLE items", "found \";\""), ("stars ~ 5", "a text in quotes"), ("", "found the end"),
+            (String(repeating: "(", count: 500), "levels"), (String(repeating: "x", count: 5000), "2000 characters"),
+            ("`topic\"; --` = 1", "found \"topic"), ("row = 1", "found \"row\""), ("words '!!'", "expected words"),
+        ] {
+            let answer = await service.ask("GET", "/v1/items/it4/related?filter=\(filter.encoded)")
+            #expect(answer.status == 400 && answer.type == "application/problem+json", "\(filter): \(answer.body)")
+            #expect(answer.detail.contains(detail), "\(filter): \(answer.detail)")
+        }
+    }
+
+    @Test func explanationsAddUp() async throws {
+        let answer = await service.ask("GET", "/v1/items/it4/related?k=12&explain=true")
+        let results = try #require(try answer.json["results"]?.array)
+        #expect(results.count == 12)
+        let graph = service.view.artifacts.dataset.graph
+        var shared = 0
+        for result in results {
+            let explanation = try #require(result["explanation"])
+            let collections = explanation["collections"]?.array ?? [], neighbors = explanation["neighbors"]?.array ?? []
+            let item = try service.view.item(named: try #require(result["item"]?.string)), asking = try service.view.item(named: "it4")
+            #expect(collections.count == graph.sharedCollections(of: asking, and: item).count)
+            if !collections.isEmpty {
+                shared += 1
+                #expect(abs(collections.reduce(0) { $0 + ($1["share"]?.double ?? 0) } - 1) < 1e-5)
+            }
+            #expect(!neighbors.isEmpty && neighbors.count <= 5)
+            #expect(neighbors.reduce(0) { $0 + ($1["share"]?.double ?? 0) } <= 1.00001)
+            #expect(neighbors.allSatisfy { $0["title"] != nil })
+        }
+        #expect(shared > 0)
+    }
+
+    @Test func diversityChangesTheChoiceNotTheFirst() async throws {
+        let plain = try await service.ask("GET", "/v1/items/it4/related?k=10").items
+        #expect(try await service.ask("GET", "/v1/items/it4/related?k=10&diversify=0").items == plain)
+        let diverse = try await service.ask("GET", "/v1/items/it4/related?k=10&diversify=0.9").items
+        #expect(diverse.first == plain.first && diverse.count == 10 && Set(diverse) != Set(plain))
+    }
+
+    @Test func wrongRequests() async {
+        for (target, status, detail) in [
+            ("/v1/items/nobody", 404, "nobody"), ("/v1/items/nobody/related", 404, "nobody"), ("/v2/items/it1", 404, "/openapi.json"),
+            ("/v1/items/it1/related?k=0", 400, "1 to 1000"), ("/v1/items/it1/related?k=1001", 400, "1 to 1000"),
+            ("/v1/items/it1/related?k=ten", 400, "ten"), ("/v1/items/it1/related?k=1&k=2", 400, "twice"),
+            ("/v1/items/it1/related?limit=5", 400, "limit"), ("/v1/items/it1/related?diversify=2", 400, "0 to 1"),
+            ("/v1/items/it1/related?explain=perhaps", 400, "perhaps"), ("/v1/items/it1/related?k=101&explain=1", 400, "1 to 100"),
+            ("/v1/items/%ff", 400, "UTF-8"), ("/v1/items/%4", 400, "UTF-8"), ("/v1/items/..%2f..%2fetc%2fpasswd", 404, "no item"),
+            ("/../../etc/passwd", 404, "nothing"), ("/%2e%2e/index.html", 404, "nothing"), ("/v1/items/it1?x=1", 400, "no parameters"),
+            ("/v1/items/", 404, "no item"), ("//", 404, "nothing"), ("*", 400, "path"), ("/v1/items/%00", 404, "no item"),
+        ] {
+            let answer = await service.ask("GET", target)
+            #expect(answer.status == status && answer.type == "application/problem+json", "\(target): \(answer.body)")
+            #expect(answer.detail.contains(detail), "\(target): \(answer.detail)")
+        }
+        let answer = await service.ask("PUT", "/v1/items/it1")
+        #expect(answer.status == 405 && answer.headers["allow"]?.contains("GET") == true)
+    }
+
+    @Test func operations() async throws {
+        #expect(await service.ask("GET", "/healthz").status == 200)
+        #expect(await service.ask("GET", "/readyz").body == "ready\n")
+        _ = await service.ask("GET", "/v1/items/it1/related")
+        let info = try await service.ask("GET", "/v1/info").json
+        #expect(info["items"]?.int == ServedFixture.itemCount && info["attributes"] == ["topic", "stars"])
+        let metrics = await service.ask("GET", "/metrics").body
+        #expect(metrics.contains("pinsage_items 120"))
+        service.stop()
+        #expect(await service.ask("GET", "/readyz").status == 503)
+        #expect(await service.ask("GET", "/healthz").status == 200)
+    }
+
+    @Test func histogramsAreCumulative() {
+        let metrics = RequestMetrics()
+        for seconds in [0.00001, 0.001, 0.1, 100] { metrics.record(route: "/r", status: 200, seconds: seconds) }
+        metrics.record(route: "/r", status: 404, seconds: 0.001)
+        let text = metrics.text(gauges: [])
+        #expect(text.contains("pinsage_requests_total{route=\"/r\",status=\"200\"} 4"))
+        #expect(text.contains("le=\"6.25e-05\"} 1") && text.contains("le=\"0.001\"} 3") && text.contains("le=\"+Inf\"} 5"))
+        #expect(text.contains("_count{route=\"/r\"} 5"))
+    }
+
+    @Test func pagesAreServedAndNothingElse() async {
+        for (path, type) in [("/", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css"), ("/openapi.json", "application/json")] {
+            let answer = await service.ask("GET", path)
+            #expect(answer.status == 200 && answer.type.hasPrefix(type), "\(path)")
+            #expect(answer.headers["content-security-policy"]?.contains("default-src 'none'") == true)
+        }
+        #expect(await service.ask("GET", "/index.html").status == 404)
+    }
+}
+
+extension String {
+    /// Percent-encoded for a query.
+    var encoded: String {
+        utf8.map { byte in
+            let isPlain = (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+            return isPlain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }.joined()
+    }
+}

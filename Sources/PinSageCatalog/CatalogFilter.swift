@@ -62,7 +62,9 @@ public struct CatalogFilter: Sendable, Hashable {
             return CatalogSchema.quoted(name)
         }
         // Numbers are what begins as one; CAST would read 0 from any other text.
-        func numeric(_ column: String) -> String { "CASE WHEN \(column) GLOB '[-+.0-9]*' AND \(column) GLOB '*[0-9]*' THEN CAST(\(column) AS REAL) END" }
+        func numeric(_ column: String) -> String {
+            "CASE WHEN \(column) GLOB '[-+.0-9]*' AND \(column) GLOB '*[0-9]*' THEN CAST(\(column) AS REAL) END"
+        }
         func sql(_ node: Node) throws -> String {
             switch node {
             case .all(let nodes): return "(" + (try nodes.map(sql)).joined(separator: " AND ") + ")"

@@ -8,8 +8,9 @@ BUILD := $(SWIFT) build -c release
 setup:
 	@scripts/setup
 
+# Without the HTTP server, whose dependencies take longer to build than all the rest.
 demo: setup
-	$(BUILD) --product pinsage-cli
+	$(BUILD) --disable-default-traits --product pinsage-cli
 	.build/release/pinsage-cli demo
 
 test: setup

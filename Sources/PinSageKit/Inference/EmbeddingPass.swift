@@ -4,7 +4,7 @@
 /// Per-item minibatches would recompute every neighbor many times over. The result equals theirs for the same neighborhoods, within the rounding of
 /// products, and is the same bits for any thread count, for a part of the items as for all, and in memory as from files (``EmbeddingRun``).
 public struct EmbeddingPass {
-    private let model: PinSageModel
+    let model: PinSageModel
     private let kernels: Kernels
     private let latents: LatentType
     private let memory: Int

@@ -3,7 +3,7 @@
 /// Source: Ying et al. 2018, section 3.4 (MapReduce inference): per layer, project every item, then pool, concatenate, transform, normalise.
 /// Per-item minibatches would recompute every neighbor many times over. The result equals theirs for the same neighborhoods, within the rounding of
 /// products, and is the same bits for any thread count, for a part of the items as for all, and in memory as from files (``EmbeddingRun``).
-public struct EmbeddingPass {
+public struct EmbeddingPass: Sendable {
     let model: PinSageModel
     private let kernels: Kernels
     private let latents: LatentType

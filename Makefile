@@ -13,10 +13,8 @@ demo: setup
 	$(BUILD) --disable-default-traits --product pinsage-cli
 	.build/release/pinsage-cli demo
 
-# The server's tests wait on sockets while the server needs the same few threads: one at a time, apart from the others.
 test: setup
-	$(SWIFT) test --skip PinSageServerTests
-	$(SWIFT) test --skip-build --no-parallel --filter PinSageServerTests
+	$(SWIFT) test
 
 bench: setup
 	$(SWIFT) run -c release bench

@@ -19,11 +19,10 @@ import Testing
     }
 
     private func train(_ dataset: String, _ model: String, _ more: String...) throws -> ProgramResult {
-        let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("pinsage-cli").path
         let arguments = [
             "train", folder[dataset], "--output", folder[model], "--epochs", "1", "--walks", "20", "--neighbors", "5", "--batch-size", "64",
         ]
-        return try #require(try run(program, arguments + more))
+        return try pinsage(arguments + more)
     }
 
     /// Overwrites bytes of a file, as a failing disk does.
@@ -146,9 +145,8 @@ import Testing
 
     @Test func resultsThatCannotBeDelivered() throws {
         try folder.write("e.tsv", "item\tcollection\na\tb\n")
-        let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("pinsage-cli").path
         guard FileManager.default.isWritableFile(atPath: "/dev/full") else { return }
-        let full = try #require(try run("/bin/sh", ["-c", "'\(program)' doctor > /dev/full"]))
+        let full = try #require(try run("/bin/sh", ["-c", "'\(program.path)' doctor > /dev/full"]))
         #expect(full.status == 1 && full.errors.contains("standard output"), "\(full.errors)")
     }
 
@@ -156,9 +154,8 @@ import Testing
         var edges = "item\tcollection\n"
         for item in 0..<60_000 { edges += "item\(item)\tcollection\(item / 3)\n" }
         try folder.write("e.tsv", edges)
-        let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("pinsage-cli").path
         let limited = try #require(
-            try run("/bin/sh", ["-c", "ulimit -f 100; '\(program)' import --edges '\(folder["e.tsv"])' --output '\(folder["d"])'"]))
+            try run("/bin/sh", ["-c", "ulimit -f 100; '\(program.path)' import --edges '\(folder["e.tsv"])' --output '\(folder["d"])'"]))
         #expect(limited.status == 65 && !limited.errors.isEmpty, "\(limited.status) \(limited.errors)")
         #expect(folder.names == ["e.tsv"])
     }

@@ -3,14 +3,6 @@ import PinSageKit
 import PinSageTestSupport
 import Testing
 
-/// Runs the built program, which stands beside the test bundle.
-func pinsage(_ arguments: String..., input: String? = nil) throws -> ProgramResult { try pinsage(arguments, input: input) }
-
-func pinsage(_ arguments: [String], input: String? = nil) throws -> ProgramResult {
-    let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
-    return try #require(try run(folder + "/pinsage-cli", arguments, input: input), "pinsage-cli is not beside \(folder)")
-}
-
 @Suite struct CommandTests {
     private let folder: TemporaryFolder
 
@@ -25,8 +17,7 @@ func pinsage(_ arguments: [String], input: String? = nil) throws -> ProgramResul
             ["import"], ["nonsense"], ["split", "d", "--output", "o"], ["info"], ["import", "--edges", "e", "--output", "o", "--format", "xml"],
             ["split", "d", "--output", "o", "--leave-last", "1", "--leave-random", "1"], ["split", "d", "--output", "o", "--before", "soon"],
         ] {
-            let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
-            let result = try #require(try run(folder + "/pinsage-cli", arguments))
+            let result = try pinsage(arguments)
             #expect(result.status == 64, "\(arguments): \(result.errors)")
             #expect(result.output == "")
             #expect(!result.errors.isEmpty)
@@ -120,8 +111,7 @@ func pinsage(_ arguments: [String], input: String? = nil) throws -> ProgramResul
             ["--kind", "tree"], ["--kind", "exact", "--links", "8"], ["--kind", "exact", "--storage", "int8"], ["--kind", "hnsw", "--links", "1"],
             ["--kind", "hnsw", "--ef", "0"], ["--kind", "hnsw", "--metric", "l2"],
         ] {
-            let path = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path + "/pinsage-cli"
-            let result = try #require(try run(path, ["index", "--embeddings", "e", "--output", folder["x"]] + options))
+            let result = try pinsage(["index", "--embeddings", "e", "--output", folder["x"]] + options)
             #expect(result.status == 64, "\(options): \(result.errors)")
             #expect(folder.names.isEmpty)
         }

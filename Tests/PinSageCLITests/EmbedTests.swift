@@ -28,27 +28,9 @@ import Testing
         let arguments = ["embed", "--model", folder["m"], "--dataset", folder["d"], "--threads", "2", "--checkpoint-seconds", "0"]
         let whole = try pinsage(arguments + ["--output", folder["whole"], "--threads", "1"])
         #expect(whole.status == 0, "\(whole.errors)")
-        let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("pinsage-cli")
-        var random = SplitMix(seed: 78)
-        var kills = 0, finished = false
-        while !finished && kills < 40 {
-            let process = Process()
-            process.executableURL = program
-            process.arguments = arguments + ["--output", folder["killed"], "--memory", kills % 4 == 3 ? "40M" : "1G"]
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = FileHandle.nullDevice
-            try process.run()
-            // Later and later, so that the run gets through in the end whatever the machine.
-            Thread.sleep(forTimeInterval: 0.02 + Double(kills) * 0.03 + Double(random.next() % 100) / 1000)
-            if process.isRunning {
-                kill(process.processIdentifier, SIGKILL)
-                kills += 1
-            }
-            process.waitUntilExit()
-            finished = process.terminationReason == .exit && process.terminationStatus == 0
+        try killRepeatedly(step: 0.03, seed: 78) { kills in
+            arguments + ["--output", folder["killed"], "--memory", kills % 4 == 3 ? "40M" : "1G"]
         }
-        #expect(kills > 0)
-        if !finished { #expect(try pinsage(arguments + ["--output", folder["killed"]]).status == 0) }
         for name in ["vectors.npy", "fingerprints.npy"] { #expect(try folder.read("killed/" + name) == folder.read("whole/" + name), "\(name)") }
         #expect(try pinsage("info", folder["killed"], "--verify").status == 0)
         #expect(!folder.names.contains("killed.parts"))

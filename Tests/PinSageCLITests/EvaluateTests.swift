@@ -22,8 +22,7 @@ import Testing
     }
 
     private func evaluate(_ arguments: String...) throws -> ProgramResult {
-        let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path + "/pinsage-cli"
-        return try #require(try run(program, ["evaluate"] + arguments))
+        return try pinsage(["evaluate"] + arguments)
     }
 
     @Test func jsonHasFlatNumbers() throws {
@@ -77,8 +76,7 @@ import Testing
             ["--embeddings", "e", "--pairs", pairs, "--k", "5,x"], ["--embeddings", "e", "--pairs", pairs, "--query-pooling", "median"],
             ["--dataset", "d", "--pairs", pairs, "--baseline", "magic"], ["--embeddings", "e", "--collections", pairs],
         ] {
-            let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path + "/pinsage-cli"
-            let result = try #require(try run(program, ["evaluate"] + arguments))
+            let result = try pinsage(["evaluate"] + arguments)
             #expect(result.status == 64, "\(arguments): \(result.status) \(result.errors)")
             #expect(result.output == "")
         }

@@ -19,30 +19,9 @@ import Testing
         let whole = try pinsage("train", folder["d"], "--output", folder["whole"], "--config", folder["c.json"], "--epochs", "4", "--threads", "1")
         #expect(whole.status == 0, "\(whole.errors)")
 
-        let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("pinsage-cli")
-        var kills = 0, finished = false
-        while !finished && kills < 40 {
-            let process = Process()
-            process.executableURL = program
-            process.arguments = [
-                "train", folder["d"], "--output", folder["killed"], "--config", folder["c.json"], "--epochs", "4", "--threads", "1", "--resume",
-            ]
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = FileHandle.nullDevice
-            try process.run()
-            // Later and later, so that the run gets through in the end whatever the machine.
-            Thread.sleep(forTimeInterval: 0.03 + Double(kills) * 0.02 + Double(random.next() % 100) / 1000)
-            if process.isRunning {
-                kill(process.processIdentifier, SIGKILL)
-                kills += 1
-            }
-            process.waitUntilExit()
-            finished = process.terminationReason == .exit && process.terminationStatus == 0
+        try killRepeatedly(step: 0.02, seed: 77) { _ in
+            ["train", folder["d"], "--output", folder["killed"], "--config", folder["c.json"], "--epochs", "4", "--threads", "1", "--resume"]
         }
-        #expect(kills > 0)
-        let last = try pinsage(
-            "train", folder["d"], "--output", folder["killed"], "--config", folder["c.json"], "--epochs", "4", "--threads", "1", "--resume")
-        #expect(last.status == 0, "\(last.errors)")
         #expect(try folder.read("killed/weights.safetensors") == folder.read("whole/weights.safetensors"))
         #expect(try folder.read("killed/training/state.safetensors") == folder.read("whole/training/state.safetensors"))
         #expect(try pinsage("info", folder["killed"], "--verify").status == 0)
@@ -54,12 +33,7 @@ import Testing
         try folder.write("e.tsv", edges)
         try folder.write("c.json", #"{"training":{"batchSize":16,"negatives":40},"idWidth":8,"walks":20,"neighbors":[8]}"#)
         #expect(try pinsage("import", "--edges", folder["e.tsv"], "--output", folder["d"]).status == 0)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("pinsage-cli")
-        process.arguments = ["train", folder["d"], "--output", folder["m"], "--config", folder["c.json"], "--epochs", "100000"]
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
+        let process = try startPinsage(["train", folder["d"], "--output", folder["m"], "--config", folder["c.json"], "--epochs", "100000"])
         // The model directory appears with the first epoch's checkpoint: training is under way.
         while process.isRunning && !FileManager.default.fileExists(atPath: folder["m/config.json"]) { Thread.sleep(forTimeInterval: 0.01) }
         kill(process.processIdentifier, SIGINT)

@@ -26,16 +26,12 @@ import Testing
 
     /// A running server and the port it says it listens on.
     private final class Server {
-        let process = Process()
+        let process: Process
         let port: Int
 
         init(_ arguments: [String]) throws {
-            process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("pinsage-cli")
-            process.arguments = ["serve", "--port", "0"] + arguments
             let pipe = Pipe()
-            process.standardError = pipe
-            process.standardOutput = FileHandle.nullDevice
-            try process.run()
+            process = try startPinsage(["serve", "--port", "0"] + arguments, errors: pipe)
             var text = ""
             while !text.contains("/\n") {
                 let data = pipe.fileHandleForReading.availableData

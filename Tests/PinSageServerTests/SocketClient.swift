@@ -14,7 +14,7 @@ final class SocketClient {
     private let descriptor: Int32
     private var received: [UInt8] = []
 
-    init(port: Int, patience: Int = 10) throws {
+    init(port: Int, patience: Int = 120) throws {
         #if canImport(Glibc)
             let kind = Int32(SOCK_STREAM.rawValue)
         #else

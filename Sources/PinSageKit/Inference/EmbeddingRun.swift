@@ -187,37 +187,37 @@ public struct EmbeddingRun {
         let stored = model.features.needsCatalog ? try RowFile(folder.path("input.npy"), rows: count, columns: ids.inputWidth, type: .f32) : nil
         let path = folder.path("fingerprints.npy")
         if FileSystem.kind(of: path) == nil {
-            try? FileSystem.remove(path + ".unfinished")
-            var writer = try NpyWriter<UInt64>(path + ".unfinished")
-            let serial = try Kernels(instructionSet: kernels.instructionSet, threads: 1)
-            if let stored {
-                var rows = Matrix(rows: 0, columns: 0)
-                try model.features.forEachBlock(of: dataset, catalog: catalog) { range, features in
-                    try ids.widen(features, items: Array(range), into: &rows, kernels: serial)
-                    try stored.write(rows, at: range.lowerBound, kernels: serial)
-                    try writer.append(Fingerprint.of(rows, items: range, neighborhoods: neighborhoods))
-                    try progress(Double(range.upperBound) / Double(count))
-                }
-            } else {
-                for start in stride(from: 0, to: count, by: 1 << 16) {
-                    let end = min(start + 1 << 16, count)
-                    let pairs = try parallelMap(end - start, threads: kernels.threads, grain: 512) { part -> [(UInt64, UInt64)] in
-                        let range = start + part.lowerBound..<start + part.upperBound
-                        var rows = Matrix(rows: 0, columns: 0)
-                        try direct.read(Array(range), into: &rows, kernels: serial)
-                        let words = Fingerprint.of(rows, items: range, neighborhoods: neighborhoods)
-                        return range.indices.map { (words[2 * ($0 - range.lowerBound)], words[2 * ($0 - range.lowerBound) + 1]) }
+            try FileSystem.replaceFile(path) { temporary in
+                var writer = try NpyWriter<UInt64>(temporary)
+                let serial = try Kernels(instructionSet: kernels.instructionSet, threads: 1)
+                if let stored {
+                    var rows = Matrix(rows: 0, columns: 0)
+                    try model.features.forEachBlock(of: dataset, catalog: catalog) { range, features in
+                        try ids.widen(features, items: Array(range), into: &rows, kernels: serial)
+                        try stored.write(rows, at: range.lowerBound, kernels: serial)
+                        try writer.append(Fingerprint.of(rows, items: range, neighborhoods: neighborhoods))
+                        try progress(Double(range.upperBound) / Double(count))
                     }
-                    for (input, neighborhood) in pairs {
-                        try writer.append(input)
-                        try writer.append(neighborhood)
+                } else {
+                    for start in stride(from: 0, to: count, by: 1 << 16) {
+                        let end = min(start + 1 << 16, count)
+                        let pairs = try parallelMap(end - start, threads: kernels.threads, grain: 512) { part -> [(UInt64, UInt64)] in
+                            let range = start + part.lowerBound..<start + part.upperBound
+                            var rows = Matrix(rows: 0, columns: 0)
+                            try direct.read(Array(range), into: &rows, kernels: serial)
+                            let words = Fingerprint.of(rows, items: range, neighborhoods: neighborhoods)
+                            return range.indices.map { (words[2 * ($0 - range.lowerBound)], words[2 * ($0 - range.lowerBound) + 1]) }
+                        }
+                        for (input, neighborhood) in pairs {
+                            try writer.append(input)
+                            try writer.append(neighborhood)
+                        }
+                        try progress(Double(end) / Double(count))
                     }
-                    try progress(Double(end) / Double(count))
                 }
+                try stored?.synchronize()
+                try writer.finish(shape: [count, 2])
             }
-            try stored?.synchronize()
-            try writer.finish(shape: [count, 2])
-            try FileSystem.rename(path + ".unfinished", to: path)
         }
         let fingerprints = try Npy.open(path, as: UInt64.self).array
         if let stored { return (StoredInput(rows: stored), fingerprints) }

@@ -1,30 +1,15 @@
 /// Where a run that embeds keeps what it needs later: `OUTPUT.parts`.
 struct EmbeddingWorkFolder {
-    private let folder: String
+    private let folder: WorkFolder
 
-    /// Makes the folder, or keeps it where it was made with these settings.
-    ///
-    /// - Parameter settings: everything that the files depend on; `nil` never keeps anything.
-    /// - Throws: ``DataError`` when something else has the folder's name.
+    /// Makes the folder, or keeps it where it was made with these settings (``WorkFolder``).
     init(output: String, settings: String?) throws {
-        folder = FileSystem.withoutTrailingSlashes(output) + ".parts"
-        let file = folder + "/settings.json"
-        let isOurs = FileSystem.kind(of: file)?.kind == .file
-        if let settings, isOurs, try FileSystem.contents(of: file) == Array(settings.utf8) { return }
-        if FileSystem.kind(of: folder) != nil {
-            guard isOurs else { throw DataError("expected a folder of unfinished embeddings, found other files", file: folder) }
-            try FileSystem.remove(folder)
-        }
-        try FileSystem.makeDirectories(folder)
-        let output = try OutputFile(file + ".unfinished")
-        try output.write(settings ?? "\n")
-        try output.close()
-        try FileSystem.rename(file + ".unfinished", to: file)
+        folder = try WorkFolder(FileSystem.withoutTrailingSlashes(output) + ".parts", settings: settings, of: "embeddings")
     }
 
-    func path(_ name: String) -> String { folder + "/" + name }
+    func path(_ name: String) -> String { folder.path(name) }
 
-    func remove() throws { try FileSystem.remove(folder) }
+    func remove() throws { try folder.remove() }
 
     /// Where an earlier run ended; the start where there was none, and the start of its layer where it had slabs of another width.
     func state(slabWidth: Int, rows: Int) throws -> PassState {

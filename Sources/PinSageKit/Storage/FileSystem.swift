@@ -115,7 +115,7 @@ enum FileSystem {
                 unsafe free(real)
             }
         }
-        let temporary = "\(directory(of: target))/.\(name(of: target)).partial-\(processIdentifier)"
+        let temporary = "\(directory(of: target))/.\(name(of: target))\(partialSuffix)\(processIdentifier)"
         try remove(temporary)
         do {
             try body(temporary)
@@ -125,6 +125,11 @@ enum FileSystem {
             throw error
         }
     }
+
+    private static let partialSuffix = ".partial-"
+
+    /// Whether a file is what a killed ``replaceFile(_:_:)`` left.
+    static func isPartial(_ name: String) -> Bool { name.hasPrefix(".") && name.contains(partialSuffix) }
 
     /// Exchanges two directories in one step, so that at every moment there is one under either name.
     static func exchange(_ one: String, _ other: String) throws {

@@ -88,10 +88,8 @@ final class Artifacts: Sendable {
     func vector(of item: LiveItem) throws -> [Float] {
         guard let embedder else { throw Problem(403, "new items need a model to embed them, and this server has none") }
         let collections = item.collections.compactMap { dataset.collections.row(of: $0) }
-        // The walks of an item are always the same ones: by its name.
-        let seed = item.identifier.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return try embedder.embedding(
-            of: item.description, features: item.features, collections: Set(collections).sorted().map { CollectionID($0) }, seed: seed)
+            of: item.description, features: item.features, collections: Set(collections).sorted().map { CollectionID($0) })
     }
 
     /// The embeddings on their first three principal axes; made when they are first asked for.

@@ -45,8 +45,8 @@ import Testing
         let embedder = try NewItemEmbedder(model: model, dataset: without, catalog: nil, kernels: kernels)
         let collections = whole.graph.collections(of: last), own = features.row(Int(last.row))
         let found = try embedder.embedding(of: ItemDescription(), features: ["f": own], collections: collections)
-        // Weights of 8,000 visits are good to a hundredth; in the second layer the item is also missing among its neighbors' neighbors.
-        #expect(cosine(found, expected) > (layers < 2 ? 0.998 : 0.99))
+        // Weights of 8,000 visits are good to a hundredth, and walks of the new item do not come back to it; in the second layer the item is also missing among its neighbors' neighbors.
+        #expect(cosine(found, expected) > (layers < 2 ? 0.997 : 0.99))
         #expect(try embedder.embedding(of: ItemDescription(), features: ["f": own], collections: collections) == found)
         let alone = try embedder.embedding(of: ItemDescription(), features: ["f": own])
         let row = try model.features.vector(for: ItemDescription(), dense: ["f": own])

@@ -74,7 +74,7 @@ struct NeighborhoodFileTests {
         let before = kept.neighborhoods(0..<100)
         #expect(try writeParts(seed: 1) == 40)
         #expect(try NeighborhoodFile.open(path).neighborhoods(0..<100) == before)
-        try FileSystem.makeDirectories(path + ".parts")
+        try FileSystem.makeDirectories(path + ".parts/mine")
         #expect(throws: DataError.self) { try writeParts(seed: 1) }
     }
 

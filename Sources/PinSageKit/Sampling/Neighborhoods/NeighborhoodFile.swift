@@ -103,15 +103,15 @@ public struct NeighborhoodFile: Sendable {
         precondition(items.lowerBound >= 0 && items.upperBound <= sampler.graph.itemCount, "items \(items) of \(sampler.graph.itemCount)")
         // Claims the path first: where it cannot be replaced, nothing should be computed.
         var writer = try ArtifactWriter(kind: kind, at: path)
-        let parts = FileSystem.withoutTrailingSlashes(path) + ".parts"
         let metadata = metadata(sampler, items: items, origin: origin)
-        try prepare(parts, settings: JSONValue.object(metadata).serialized() + "\n")
+        let parts = try WorkFolder(
+            FileSystem.withoutTrailingSlashes(path) + ".parts", settings: JSONValue.object(metadata).serialized() + "\n", of: "neighborhoods")
         let width = sampler.configuration.neighbors
         var resumed = 0
         var start = items.lowerBound
         while start < items.upperBound {
             let end = min(start + partRows, items.upperBound)
-            let names = ["\(parts)/\(start).weights.npy", "\(parts)/\(start).neighbors.npy"]
+            let names = [parts.path("\(start).weights.npy"), parts.path("\(start).neighbors.npy")]
             if names.allSatisfy({ FileSystem.kind(of: $0)?.kind == .file }), try shape(of: names) == [end - start, width] {
                 resumed += end - start
             } else {
@@ -134,7 +134,7 @@ public struct NeighborhoodFile: Sendable {
         try join(UInt32.self, "neighbors", parts: parts, items: items, partRows: partRows, width: width, writer: &writer)
         try join(Float.self, "weights", parts: parts, items: items, partRows: partRows, width: width, writer: &writer)
         try writer.commit(metadata: metadata)
-        try FileSystem.remove(parts)
+        try parts.remove()
         return resumed
     }
 
@@ -160,23 +160,6 @@ public struct NeighborhoodFile: Sendable {
         ]
     }
 
-    /// Makes the folder of parts, or keeps it where its parts were made with these settings.
-    private static func prepare(_ parts: String, settings: String) throws {
-        let file = parts + "/settings.json"
-        if FileSystem.kind(of: file)?.kind == .file, try FileSystem.contents(of: file) == Array(settings.utf8) { return }
-        if FileSystem.isDirectory(parts) {
-            // Only ever a folder that this function made: anything else at the path is somebody's own.
-            guard FileSystem.kind(of: file)?.kind == .file else {
-                throw DataError("expected a folder of unfinished neighborhoods, found other files", file: parts)
-            }
-            try FileSystem.remove(parts)
-        }
-        try FileSystem.makeDirectories(parts)
-        let output = try OutputFile(file)
-        try output.write(Array(settings.utf8))
-        try output.close()
-    }
-
     /// The shape that all of these arrays have, or nil.
     private static func shape(of names: [String]) throws -> [Int]? {
         let shapes = Set(try names.map { try Npy.header(of: $0).shape })
@@ -184,18 +167,19 @@ public struct NeighborhoodFile: Sendable {
     }
 
     private static func writePart<Element: StoredElement>(_ values: [Element], shape: [Int], to path: String) throws {
-        var writer = try NpyWriter<Element>(path + ".unfinished")
-        try writer.append(values)
-        try writer.finish(shape: shape)
-        try FileSystem.rename(path + ".unfinished", to: path)
+        try FileSystem.replaceFile(path) { temporary in
+            var writer = try NpyWriter<Element>(temporary)
+            try writer.append(values)
+            try writer.finish(shape: shape)
+        }
     }
 
     private static func join<Element: StoredElement>(
-        _ type: Element.Type, _ name: String, parts: String, items: Range<Int>, partRows: Int, width: Int, writer: inout ArtifactWriter
+        _ type: Element.Type, _ name: String, parts: WorkFolder, items: Range<Int>, partRows: Int, width: Int, writer: inout ArtifactWriter
     ) throws {
         var joined = try NpyWriter<Element>(try writer.newPath(for: name + ".npy"))
         for start in stride(from: items.lowerBound, to: items.upperBound, by: partRows) {
-            try joined.append(try Npy.open("\(parts)/\(start).\(name).npy", as: type).array)
+            try joined.append(try Npy.open(parts.path("\(start).\(name).npy"), as: type).array)
         }
         try joined.finish(shape: [items.count, width])
         try writer.addFile(named: name + ".npy")

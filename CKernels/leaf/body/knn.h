@@ -41,9 +41,6 @@ PS_INLINE void tile_3x4_f32(const float *queries, const float *rows, int64_t E, 
 PS_INLINE void tile_3x4_bf16(const float *queries, const uint16_t *rows, int64_t E, float *scores, int64_t scores_stride) {
     TILE(3, bf16);
 }
-PS_INLINE void tile_1x4_bf16(const float *queries, const uint16_t *rows, int64_t E, float *scores, int64_t scores_stride) {
-    TILE(1, bf16);
-}
 /// dot_f32 with bf16 rows.
 PS_INLINE float dot_bf16(const float *a, const uint16_t *b, int64_t E) {
     vf sum = 0.0f;
@@ -53,8 +50,18 @@ PS_INLINE float dot_bf16(const float *a, const uint16_t *b, int64_t E) {
     return vf_sum(sum);
 }
 
-/// One query reads each row once: the processor's own prefetching stops at every page.
-enum { ROWS_AHEAD = 8 };
+/// One query reads each row once, front to back: the processor prefetches that itself, but stops at every page. Rows this far ahead are asked for.
+enum { ROWS_AHEAD = 2 };
+
+/// dot_f32, meanwhile prefetching the row `ahead`.
+PS_INLINE float dot_ahead_f32(const float *a, const float *row, const float *ahead, int64_t E) {
+    for (int64_t e = 0; e < E; e += LINE_F32) __builtin_prefetch(ahead + e, 0, 3);
+    return dot_f32(a, row, E);
+}
+PS_INLINE float dot_ahead_bf16(const float *a, const uint16_t *row, const uint16_t *ahead, int64_t E) {
+    for (int64_t e = 0; e < E; e += LINE_16) __builtin_prefetch(ahead + e, 0, 3);
+    return dot_bf16(a, row, E);
+}
 
 static void dots_f32(const float *queries, const float *rows, int64_t Q, int64_t R, int64_t E, float *scores, int64_t scores_stride) {
     int64_t q = 0;
@@ -70,17 +77,7 @@ static void dots_f32(const float *queries, const float *rows, int64_t Q, int64_t
     for (; q < Q; q++) {
         const float *one = queries + q * E;
         float *to = scores + q * scores_stride;
-        int64_t r = 0;
-        for (; r + 4 <= R; r += 4) {
-            const float *now[4], *ahead[4];
-            for (int i = 0; i < 4; i++) {
-                now[i] = rows + (r + i) * E;
-                ahead[i] = r + i + ROWS_AHEAD < R ? now[i] + ROWS_AHEAD * E : now[i];
-            }
-            vf4 four = dot_four_f32(one, now, ahead, E);
-            memcpy(to + r, &four, sizeof four);
-        }
-        for (; r < R; r++) to[r] = dot_f32(one, rows + r * E, E);
+        for (int64_t r = 0; r < R; r++) to[r] = dot_ahead_f32(one, rows + r * E, rows + (r + ROWS_AHEAD < R ? r + ROWS_AHEAD : r) * E, E);
     }
 }
 
@@ -98,9 +95,7 @@ static void dots_bf16(const float *queries, const uint16_t *rows, int64_t Q, int
     for (; q < Q; q++) {
         const float *one = queries + q * E;
         float *to = scores + q * scores_stride;
-        int64_t r = 0;
-        for (; r + 4 <= R; r += 4) tile_1x4_bf16(one, rows + r * E, E, to + r, scores_stride);
-        for (; r < R; r++) to[r] = dot_bf16(one, rows + r * E, E);
+        for (int64_t r = 0; r < R; r++) to[r] = dot_ahead_bf16(one, rows + r * E, rows + (r + ROWS_AHEAD < R ? r + ROWS_AHEAD : r) * E, E);
     }
 }
 

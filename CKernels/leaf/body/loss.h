@@ -186,10 +186,7 @@ static void ragged_dot_f32(const float *a, const float *b, const int64_t *offset
         int64_t t = offsets[p], t_end = offsets[p + 1];
         for (; t + 4 <= t_end; t += 4) {
             const float *rows[4], *ahead[4];
-            for (int i = 0; i < 4; i++) {
-                rows[i] = b + indices[t + i] * E;
-                ahead[i] = t + i + 4 < last ? b + indices[t + i + 4] * E : rows[i];
-            }
+            four_rows_f32(b, indices, t, last, E, rows, ahead);
             vf4 four = dot_four_f32(a + p * E, rows, ahead, E);
             memcpy(out + t, &four, sizeof four);
         }

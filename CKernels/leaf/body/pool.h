@@ -44,10 +44,7 @@ static void pool_weighted_f32(const float *h, const int64_t *offsets, const int3
         int64_t t = offsets[b], t_end = offsets[b + 1];
         for (; t + 4 <= t_end; t += 4) {
             const float *rows[4], *ahead[4];
-            for (int i = 0; i < 4; i++) {
-                rows[i] = h + neighbors[t + i] * H;
-                ahead[i] = t + i + POOL_AHEAD < last ? h + neighbors[t + i + POOL_AHEAD] * H : rows[i];
-            }
+            four_rows_f32(h, neighbors, t, last, H, rows, ahead);
             add_four_rows_f32(rows, ahead, alpha + t, H, to);
         }
         for (; t < t_end; t++) {
@@ -140,10 +137,7 @@ static void pool_alpha_f32(const float *dout, const float *h, const int64_t *off
         int64_t t = offsets[b], t_end = offsets[b + 1];
         for (; t + 4 <= t_end; t += 4) {
             const float *rows[4], *ahead[4];
-            for (int i = 0; i < 4; i++) {
-                rows[i] = h + neighbors[t + i] * H;
-                ahead[i] = t + i + POOL_AHEAD < last ? h + neighbors[t + i + POOL_AHEAD] * H : rows[i];
-            }
+            four_rows_f32(h, neighbors, t, last, H, rows, ahead);
             vf4 four = dot_four_f32(dout + b * H, rows, ahead, H);
             memcpy(dalpha + t, &four, sizeof four);
         }
@@ -180,10 +174,7 @@ static void pool_max_f32(const float *h, const int64_t *offsets, const int32_t *
         t++;
         for (; t + 4 <= t_end; t += 4) {
             const float *rows[4], *ahead[4];
-            for (int i = 0; i < 4; i++) {
-                rows[i] = h + neighbors[t + i] * H;
-                ahead[i] = t + i + POOL_AHEAD < last ? h + neighbors[t + i + POOL_AHEAD] * H : rows[i];
-            }
+            four_rows_f32(h, neighbors, t, last, H, rows, ahead);
             int64_t j = 0;
             for (; j + PS_LANES <= H; j += PS_LANES) {
                 if (j % LINE_F32 == 0) {

@@ -251,6 +251,15 @@ PS_INLINE float dot_f32(const float *a, const float *b, int64_t E) {
 /// Elements of a cache line.
 enum { LINE_F32 = 16, LINE_16 = 32 };
 
+/// Places t to t + 3 of a list of rows, and the rows four places further to prefetch, themselves where the list ends at `last`.
+PS_INLINE void four_rows_f32(const float *table, const int32_t *indices, int64_t t, int64_t last, int64_t width, const float *rows[4],
+                             const float *ahead[4]) {
+    for (int i = 0; i < 4; i++) {
+        rows[i] = table + indices[t + i] * width;
+        ahead[i] = t + i + 4 < last ? table + indices[t + i + 4] * width : rows[i];
+    }
+}
+
 /// The dot products of `a` with four rows, each in the order of dot_f32. Meanwhile the rows `ahead` are prefetched, a line of each for every
 /// line that is read: whole rows at once would wait for free fill buffers.
 PS_INLINE vf4 dot_four_f32(const float *a, const float *const rows[4], const float *const ahead[4], int64_t E) {

@@ -16,14 +16,14 @@ struct EvaluateCommand: ParsableCommand {
 
             \(EvaluationMetric.formulas)
 
-            Baselines (need --dataset; NAME or NAME=PARAMETER):
+            Baselines (need --dataset; NAME, NAME=VALUE for the first option, or NAME=OPTION=VALUE:OPTION=VALUE):
             \(Baseline.Kind.allCases.map(Self.help(of:)).joined(separator: "\n"))
             """)
 
     private static func help(of kind: Baseline.Kind) -> String {
         let name = kind.rawValue + String(repeating: " ", count: max(0, 14 - kind.rawValue.count))
-        let parameter = kind.standardParameter.map { " (\(kind.parameterMeaning): \(Int(exactly: $0).map { "\($0)" } ?? "\($0)"))" } ?? ""
-        return name + kind.summary + parameter
+        let options = kind.options.map { "\($0.name) \(Int(exactly: $0.standard).map { "\($0)" } ?? "\(Float($0.standard))")" }
+        return name + kind.summary + (options.isEmpty ? "" : " (\(options.joined(separator: ", ")))")
     }
 
     @Option(help: ArgumentHelp("The embeddings in question; may be left out when only baselines are asked for.", valueName: "embeddings"))
@@ -150,6 +150,12 @@ struct EvaluateCommand: ParsableCommand {
             (walking.walks, walking.neighbors) = (walks, neighbors)
             let runner = BaselineRunner(dataset: train, kernels: kernels, seed: seed, walks: walking, pooling: pooling) {
                 try Self.contentFeatures(of: train, kernels: kernels, seed: seed)
+            }
+            var bar: ProgressBar?
+            runner.onTraining = { name, done, total in
+                if done <= 1 { bar = ProgressBar("training \(name)", unit: "steps") }
+                bar?.update(count: done, fraction: Double(done) / Double(max(total, 1)))
+                if done == total { bar?.finish() }
             }
             let validation = try readValidation(reader)
             for asked in baselines {

@@ -16,7 +16,8 @@ struct PinSageCLI: AsyncParsableCommand {
             """,
         subcommands: [
             ImportCommand.self, AppendCommand.self, CompactCommand.self, PruneCommand.self, SynthCommand.self, SplitCommand.self, TrainCommand.self,
-            EmbedCommand.self, ExportCommand.self, IndexCommand.self, QueryCommand.self, EvaluateCommand.self, NeighborsCommand.self,
+            EmbedCommand.self, ExportCommand.self, IndexCommand.self, QueryCommand.self, EvaluateCommand.self, AblationCommand.self,
+            NeighborsCommand.self,
             ServeCommand.self,
             InfoCommand.self, DoctorCommand.self, DemoCommand.self,
         ])

@@ -79,6 +79,18 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Attributes to use as features, with commas.", valueName: "a,b"))
     var attributes: String?
 
+    @Option(help: ArgumentHelp("Decoupled weight decay a step, times the learning rate.", valueName: "x"))
+    var weightDecay: Float?
+
+    @Option(help: ArgumentHelp("Largest Euclidean norm of a step's gradient; 0 for any.", valueName: "x"))
+    var clipNorm: Float?
+
+    @Option(help: ArgumentHelp("Stop after this many epochs without a better validation; 0 never stops early.", valueName: "n"))
+    var patience: Int?
+
+    @Option(help: ArgumentHelp("Train on a drawn share of the collections and all items; embedding takes the whole graph.", valueName: "x"))
+    var collectionShare: Double?
+
     @Option(help: ArgumentHelp("Seed of everything that is drawn.", valueName: "s"))
     var seed: UInt64?
 
@@ -90,6 +102,9 @@ struct TrainCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Start from this model's weights and features.", valueName: "model"))
     var initialModel: String?
+
+    @Option(help: ArgumentHelp("Also write TensorBoard event files to this folder.", valueName: "dir"))
+    var tensorboard: String?
 
     @Flag(help: "Go on where the checkpoint at --output ended; without one, start anew.")
     var resume = false
@@ -114,7 +129,11 @@ struct TrainCommand: ParsableCommand {
         let interruption = Interruption()
         var hooks = TrainingRun.Hooks()
         hooks.onPreparation = progress.prepare
-        hooks.onEvent = progress.report
+        let log = try tensorboard.map { try TensorBoardLog(directory: $0) }
+        hooks.onEvent = { event in
+            progress.report(event)
+            log?.record(event)
+        }
         hooks.isInterrupted = { interruption.isRequested }
         let state: TrainingState
         do {
@@ -126,6 +145,7 @@ struct TrainCommand: ParsableCommand {
             throw error
         }
         progress.end()
+        if let failure = log?.failure { Terminal.error("warning: \(failure)") }
         if outputOptions.json {
             Terminal.result([
                 "model": .string(output), "steps": JSONValue(state.step), "seconds": JSONValue(progress.finish?.seconds ?? 0),
@@ -150,6 +170,7 @@ struct TrainCommand: ParsableCommand {
         options.walkLength = walkLength ?? options.walkLength
         options.restart = restart ?? options.restart
         options.pooling = pooling ?? options.pooling
+        options.collectionShare = collectionShare ?? options.collectionShare
         if let counts = try neighborCounts() { options.neighbors = counts }
         if let attributes { options.features.attributes = attributes.split(separator: ",").map(String.init) }
         var training = options.training
@@ -160,6 +181,9 @@ struct TrainCommand: ParsableCommand {
         training.negatives = negatives ?? training.negatives
         training.hardNegatives = hardNegatives ?? training.hardNegatives
         training.loss = loss ?? training.loss
+        training.weightDecay = weightDecay ?? training.weightDecay
+        training.clipNorm = clipNorm ?? training.clipNorm
+        training.patience = patience ?? training.patience
         training.seed = seed ?? training.seed
         options.training = training
         return options

@@ -31,7 +31,8 @@ public struct TrainingRun {
     ///   - output: a model directory; written at every checkpoint. `nil` keeps everything in memory.
     ///   - resumes: goes on where a checkpoint ended; without one it starts anew.
     ///   - validation: what chooses the best weights; `nil` holds a part of the dataset's edges out, as the options say.
-    ///   - initialModel: a model to start from instead of fresh weights: its features and shape are taken over.
+    ///   - initialModel: a model to start from instead of fresh weights, made on this dataset or an older state of it. Its features are taken over,
+    ///     and its shape where the options leave it open. Id vectors go by row; items beyond its own start without one.
     /// - Throws: ``ConfigurationError``, ``DataError``, ``TrainingError``.
     public func run(
         output: String?, resumes: Bool = false, validation: EvaluationTask? = nil, initialModel: PinSageModel? = nil, hooks: Hooks = Hooks()
@@ -45,11 +46,12 @@ public struct TrainingRun {
 
         let (transform, matrix) = try features(of: graph, fitted: resumed?.model.features ?? initialModel?.features, hooks: hooks)
         var configuration = options.training
-        let pairSource = try PositivePairSource(graph: graph, configuration: configuration.pairs)
-        let defaults = TrainingDefaults(graph: graph, hasContent: transform.hasContent, pairsPerEpoch: pairSource.count)
+        let (trained, inputs) = try trainingPart(of: graph, transform: transform, features: matrix)
+        let pairSource = try PositivePairSource(graph: trained, configuration: configuration.pairs)
+        let defaults = TrainingDefaults(graph: trained, hasContent: transform.hasContent, pairsPerEpoch: pairSource.count)
         configuration.epochs = options.epochs ?? defaults.epochs
         let model = try self.model(transform, defaults: defaults, start: resumed?.model ?? initialModel)
-        let fingerprint = output == nil ? 0 : graph.fingerprint
+        let fingerprint = output == nil ? 0 : trained.fingerprint
         if let resumed, resumed.configuration != configuration || resumed.model.configuration != model.configuration {
             throw ConfigurationError(
                 "--resume needs the settings that the checkpoint was made with; they are in \(output ?? "")/training/cursor.json")
@@ -58,9 +60,9 @@ public struct TrainingRun {
             throw DataError("the checkpoint was made on another dataset (or other validation edges) than the one to go on with", file: output)
         }
         let idVectors =
-            model.configuration.idWidth > 0 ? try initialModel?.idVectors ?? initialIDVectors(graph, width: model.configuration.idWidth) : nil
+            model.configuration.idWidth > 0 ? try startingIDVectors(trained, width: model.configuration.idWidth, from: initialModel) : nil
         let trainer = try Trainer(
-            graph: graph, features: matrix, model: model.configuration, walks: model.walks, neighborsPerLayer: model.neighborsPerLayer,
+            graph: trained, features: inputs, model: model.configuration, walks: model.walks, neighborsPerLayer: model.neighborsPerLayer,
             configuration: configuration, idVectors: idVectors, kernels: kernels)
 
         var trainerHooks = Trainer.Hooks()
@@ -107,6 +109,20 @@ public struct TrainingRun {
         return (graph, EvaluationTask(kind: .pairs, itemCount: graph.itemCount, queries: queries))
     }
 
+    /// What is trained on: all of the graph, or the edges of a drawn share of its collections, with features that know no other edges.
+    private func trainingPart(
+        of graph: Graph, transform: FeatureTransform, features: FeatureMatrix
+    ) throws -> (graph: Graph, features: FeatureMatrix) {
+        let share = options.collectionShare
+        try ConfigurationError.require(share > 0 && share <= 1, "collection-share is \(share), expected above 0, at most 1")
+        guard share < 1 else { return (graph, features) }
+        let random = CounterRandom(seed: options.training.seed, round: 0x7368_6172)
+        let threshold = CounterRandom.threshold(share)
+        let part = graph.keeping { collection in random.word(item: UInt64(collection), walk: 0, step: 0) < threshold }
+        let visible = Dataset(graph: part, items: dataset.items, collections: dataset.collections, features: dataset.features)
+        return (part, try transform.featureMatrix(for: visible, catalog: catalog))
+    }
+
     private func features(of graph: Graph, fitted: FeatureTransform?, hooks: Hooks) throws -> (FeatureTransform, FeatureMatrix) {
         let visible = Dataset(graph: graph, items: dataset.items, collections: dataset.collections, features: dataset.features)
         if let fitted {
@@ -120,8 +136,9 @@ public struct TrainingRun {
     }
 
     private func model(_ transform: FeatureTransform, defaults: TrainingDefaults, start: PinSageModel?) throws -> PinSageModel {
-        let layers = options.layers ?? defaults.layers
-        let idWidth = options.idWidth ?? defaults.idWidth
+        let shape = start?.configuration
+        let layers = options.layers ?? shape?.layers ?? defaults.layers
+        let idWidth = options.idWidth ?? shape?.idWidth ?? defaults.idWidth
         // Before anything is made in these sizes.
         try ConfigurationError.require((0...8).contains(layers), "layers is \(layers), expected 0 to 8")
         try ConfigurationError.require((0...65536).contains(idWidth), "id-features is \(idWidth), expected 0 to 65536")
@@ -138,8 +155,9 @@ public struct TrainingRun {
         let perLayer = (0..<layers).map { options.neighbors[min($0, options.neighbors.count - 1)] }
         walks.neighbors = perLayer.max() ?? options.neighbors[0]
         let configuration = PinSageConfiguration(
-            inputWidth: transform.width + idWidth, layers: layers, hiddenWidth: options.hiddenWidth, layerWidth: options.layerWidth,
-            dimension: options.dimension ?? defaults.dimension, pooling: options.pooling, normalizesOutput: options.normalizesOutput,
+            inputWidth: transform.width + idWidth, layers: layers, hiddenWidth: options.hiddenWidth ?? shape?.hiddenWidth,
+            layerWidth: options.layerWidth ?? shape?.layerWidth, dimension: options.dimension ?? shape?.dimension ?? defaults.dimension,
+            pooling: options.pooling, normalizesOutput: options.normalizesOutput,
             idWidth: idWidth)
         try configuration.validate()
         if let start, start.configuration != configuration {
@@ -149,6 +167,18 @@ public struct TrainingRun {
         return PinSageModel(
             configuration: configuration, parameters: start?.parameters ?? .initial(configuration, options.training), walks: walks,
             neighborsPerLayer: perLayer, seed: options.training.seed, features: transform, idVectors: start?.idVectors)
+    }
+
+    private func startingIDVectors(_ graph: Graph, width: Int, from start: PinSageModel?) throws -> Matrix {
+        guard let known = start?.idVectors else { return try initialIDVectors(graph, width: width) }
+        guard known.rows <= graph.itemCount else {
+            throw DataError(
+                "the model to start from has id vectors of \(known.rows) items: expected a dataset with at least as many, found \(graph.itemCount)",
+                file: dataset.path)
+        }
+        var vectors = Matrix(rows: graph.itemCount, columns: width)
+        vectors.replaceRows(from: 0, with: known)
+        return vectors
     }
 
     /// Id vectors start from a truncated singular value decomposition of the memberships, so that items of the same collections start close.

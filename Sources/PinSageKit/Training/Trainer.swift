@@ -75,7 +75,8 @@ public final class Trainer {
             .started(
                 .init(
                     pairs: source.pairsPerEpoch, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs,
-                    parameterCount: state.parameters.count + (state.idVectors?.table.values.count ?? 0), firstStep: state.step, notes: [])))
+                    parameterCount: state.parameters.count + (state.idVectors?.table.values.count ?? 0), firstStep: state.step,
+                    notes: notes(of: source))))
         let clock = ContinuousClock()
         let start = clock.now
         var waited = 0.0, produced = 0.0
@@ -91,7 +92,18 @@ public final class Trainer {
         let producer = MinibatchProducer(source: source, steps: min(state.step, steps)..<steps, turns: turns)
         defer { producer.stop() }
 
+        /// A ReLU hides a weight that is no number from loss and gradient: such weights must not be measured or stored either.
+        func checkFinite() throws {
+            let parameters = state.parameters
+            for position in parameters.names.indices {
+                guard try turns.take({ try kernels.sumOfSquares(parameters.values(at: position)) }).isFinite else {
+                    throw TrainingError.diverged(
+                        step: state.step - 1, learningRate: schedule.rate(at: state.step - 1), lastGoodCheckpoint: lastCheckpoint.step)
+                }
+            }
+        }
         func checkpoint() throws {
+            try checkFinite()
             guard let store = hooks.checkpoint else { return }
             try store(state)
             lastCheckpoint = (state.step, clock.now)
@@ -118,6 +130,7 @@ public final class Trainer {
 
             let epochEnds = state.step % stepsPerEpoch == 0
             if epochEnds {
+                try checkFinite()
                 let goesOn = try turns.take { try validate(&state, epoch: minibatch.epoch, hooks: hooks) }
                 try checkpoint()
                 if !goesOn { break }
@@ -137,11 +150,36 @@ public final class Trainer {
         return state
     }
 
+    /// What of the settings is larger than the data.
+    private func notes(of source: MinibatchSource) -> [String] {
+        var notes: [String] = []
+        if configuration.batchSize > source.pairsPerEpoch {
+            notes.append("a batch of \(configuration.batchSize) pairs is more than the \(source.pairsPerEpoch) there are: each epoch is one step")
+        }
+        if let most = neighborsPerLayer.max(), most >= graph.itemCount {
+            notes.append("\(most) neighbors are more than the \(graph.itemCount - 1) other items: neighborhoods are smaller")
+        }
+        if configuration.hardNegatives > 0 {
+            if configuration.epochs < 2 { notes.append("no hard negatives: the curriculum has none in the first epoch, and there is no other") }
+            if let ranks = configuration.hardNegativeRanks, ranks.upperBound >= graph.itemCount {
+                notes.append("hard negatives come from the ranks \(ranks.lowerBound) to \(graph.itemCount - 1): there are no more items")
+            }
+        }
+        if configuration.negatives > graph.itemCount {
+            notes.append("\(configuration.negatives) negatives are drawn from \(graph.itemCount) items: many come more than once")
+        }
+        return notes
+    }
+
     func makeSource() throws -> MinibatchSource {
         let pairSource = try PositivePairSource(graph: graph, configuration: configuration.pairs)
         guard pairSource.count > 0 else {
             throw TrainingError.tooFewPairs(
                 found: 0, reason: "A positive pair is two items of one collection; no collection has two items within the configured size limits.")
+        }
+        if configuration.hardNegatives > 0, let ranks = configuration.hardNegativeRanks, ranks.lowerBound >= graph.itemCount {
+            throw ConfigurationError(
+                "hardNegativeRanks begin at \(ranks.lowerBound), expected a rank below the number of items, \(graph.itemCount)")
         }
         let ranks =
             configuration.hardNegativeRanks.map { $0.lowerBound..<$0.upperBound + 1 } ?? HardNegativeMiner.defaultRanks(itemCount: graph.itemCount)
@@ -164,12 +202,12 @@ public final class Trainer {
         try state.idVectors?.fill(&input, atColumn: model.featureWidth, kernels: kernels)
         let z = try network.forward(input, parameters: state.parameters)
         let value = try loss.loss(z: z, layout: minibatch.layout, dz: &dz)
-        guard value.isFinite else {
-            throw TrainingError.diverged(step: minibatch.step, learningRate: learningRate, lastGoodCheckpoint: lastGoodCheckpoint)
-        }
+        let diverged = TrainingError.diverged(step: minibatch.step, learningRate: learningRate, lastGoodCheckpoint: lastGoodCheckpoint)
+        guard value.isFinite else { throw diverged }
         let dinput = try network.backward(
             dz: &dz, parameters: state.parameters, gradients: &gradients, wantsInputGradients: state.idVectors != nil)
-        try clip(&gradients)
+        // Before the update, so that weights, and every checkpoint of them, stay finite. A hinge may hide from the loss what is no number.
+        guard try clip(&gradients) else { throw diverged }
         try state.optimizer.update(&state.parameters, gradients: gradients, learningRate: learningRate, kernels: kernels)
         if let dinput {
             try state.idVectors?.update(
@@ -180,14 +218,16 @@ public final class Trainer {
         return (value, learningRate)
     }
 
-    private func clip(_ gradients: inout Parameters) throws {
-        guard configuration.clipNorm > 0 else { return }
+    /// Scales a gradient that is too long down. - Returns: `false` when it is not finite.
+    private func clip(_ gradients: inout Parameters) throws -> Bool {
         var sum = 0.0
-        for tensor in gradients.tensors { sum += try kernels.sumOfSquares(tensor.values) }
+        for position in gradients.names.indices { sum += try kernels.sumOfSquares(gradients.values(at: position)) }
+        guard sum.isFinite else { return false }
         let norm = Float(sum.squareRoot())
-        guard norm > configuration.clipNorm else { return }
+        guard configuration.clipNorm > 0, norm > configuration.clipNorm else { return true }
         let factor = configuration.clipNorm / norm
         try gradients.updateTensors { _, values in try kernels.scale(&values, by: factor) }
+        return true
     }
 
     /// Measures the weights, keeps the best. - Returns: whether training goes on.

@@ -104,6 +104,7 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
         try ConfigurationError.require(
             initialNeighborShare.isFinite && initialNeighborShare >= 0, "initial-neighbor-share is \(initialNeighborShare), expected 0 or more")
         try ConfigurationError.require(initialNoise.isFinite && initialNoise >= 0, "initial-noise is \(initialNoise), expected 0 or more")
+        try ConfigurationError.require(patience >= 0, "patience is \(patience), expected 0 or more")
         try ConfigurationError.require((0...1).contains(newItemShare), "new-item-share is \(newItemShare), expected 0 to 1")
     }
 }

@@ -7,7 +7,7 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .diverged(let step, let rate, let checkpoint):
-            "training diverged: the loss of step \(step) is not finite at learning rate \(rate); "
+            "training diverged: the loss, gradient or weights of step \(step) are not finite at learning rate \(rate); "
                 + (checkpoint.map { "the last good checkpoint is of step \($0)" } ?? "there is no checkpoint yet")
                 + ". Try a lower --learning-rate."
         case .tooFewPairs(let found, let reason):

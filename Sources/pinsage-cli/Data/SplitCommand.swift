@@ -21,6 +21,9 @@ struct SplitCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Hold out N members of each collection, drawn by seed.", valueName: "n"))
     var leaveRandom: Int?
 
+    @Option(help: ArgumentHelp("Hold out this share of the edges, drawn by seed; a collection keeps at least one.", valueName: "x"))
+    var leaveShare: Double?
+
     @Option(help: ArgumentHelp("Hold out every edge at this time or later: seconds since 1970 or ISO 8601.", valueName: "time"))
     var before: String?
 
@@ -42,9 +45,10 @@ struct SplitCommand: ParsableCommand {
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
-        let rules = [leaveLast != nil, leaveRandom != nil, before != nil, testEdges != nil].count { $0 }
-        guard rules == 1 else { throw ValidationError("Give one of --leave-last, --leave-random, --before and --test-edges") }
+        let rules = [leaveLast != nil, leaveRandom != nil, leaveShare != nil, before != nil, testEdges != nil].count { $0 }
+        guard rules == 1 else { throw ValidationError("Give one of --leave-last, --leave-random, --leave-share, --before and --test-edges") }
         if let count = leaveLast ?? leaveRandom, count < 1 { throw ValidationError("--leave-last and --leave-random must be at least 1") }
+        if let leaveShare, !(leaveShare > 0 && leaveShare < 1) { throw ValidationError("--leave-share must be above 0 and below 1") }
         if validation < 0 { throw ValidationError("--validation must be at least 0") }
         if minimumMembers < 1 { throw ValidationError("--minimum-members must be at least 1") }
         if let before, Graph.time(parsing: before) == nil {
@@ -80,6 +84,7 @@ struct SplitCommand: ParsableCommand {
     private func rule() throws -> DatasetSplit.Rule {
         if let leaveLast { return .leaveLast(leaveLast) }
         if let leaveRandom { return .leaveRandom(leaveRandom) }
+        if let leaveShare { return .share(leaveShare) }
         if let before, let time = Graph.time(parsing: before) { return .before(time) }
         return .edges(try DatasetSplit.edges(from: testEdges ?? "", in: Dataset.open(dataset)))
     }

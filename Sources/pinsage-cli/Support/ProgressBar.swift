@@ -23,12 +23,15 @@ final class ProgressBar {
     /// - Parameters:
     ///   - count: units so far.
     ///   - fraction: of the whole, from 0 to 1; `nil` when it is not known.
-    func update(count: Int, fraction: Double?) {
+    ///   - note: what else is to be seen at the moment, at the line's end.
+    func update(count: Int, fraction: Double?, note: @autoclosure () -> String = "") {
         let now = clock.now
         guard lastShown.duration(to: now) >= (isTerminal ? .milliseconds(100) : .seconds(10)) else { return }
         lastShown = now
-        let line = ProgressBar.line(
+        var line = ProgressBar.line(
             label: label, unit: unit, count: count, fraction: fraction, seconds: start.duration(to: now) / .seconds(1), isTerminal: isTerminal)
+        let note = note()
+        if !note.isEmpty { line += ", " + note }
         if isTerminal {
             Terminal.write("\r" + line + String(repeating: " ", count: max(0, width - line.count)), to: 2)
             width = line.count

@@ -9,6 +9,9 @@ final class TrainingProgress {
     private var stage = ""
     private var pairs = 0
     private var lossSum = 0.0, lossCount = 0
+    private var waited = 0.0, produced = 0.0
+    /// The last validation's measure, for the bar.
+    private var validation: String?
 
     /// A stage before the first step.
     func prepare(_ stage: String, _ done: Int, _ total: Int) {
@@ -34,9 +37,12 @@ final class TrainingProgress {
             pairs += step.pairs
             lossSum += step.loss
             lossCount += 1
+            waited += step.waited
+            produced += step.produced
             guard let start else { return }
             let total = Double(max(1, start.epochs * start.stepsPerEpoch - start.firstStep))
-            bar?.update(count: pairs, fraction: Double(step.step + 1 - start.firstStep) / total)
+            bar?.update(
+                count: pairs, fraction: Double(step.step + 1 - start.firstStep) / total, note: note(of: step))
         case .validated(let validation):
             bar?.finish()
             let metrics = ["hit_rate@10", "hit_rate@500", "recall@20", "mrr"].compactMap { name in
@@ -46,11 +52,23 @@ final class TrainingProgress {
                 "epoch \(validation.epoch + 1): loss \(String(format: "%.5f", lossSum / Double(max(1, lossCount)))), "
                     + metrics.joined(separator: ", ") + (validation.isBest ? " *" : ""))
             (lossSum, lossCount) = (0, 0)
+            self.validation = metrics.first
         case .checkpoint: break
         case .finished(let finish):
             bar?.finish()
             self.finish = finish
         }
+    }
+
+    /// What the bar shows beside rate and time left.
+    private func note(of step: TrainingEvent.Step) -> String {
+        var parts = [String(format: "loss %.4f", step.loss), String(format: "rate %.1e", Double(step.learningRate))]
+        if step.hardNegatives > 0 { parts.append("\(step.hardNegatives) hard") }
+        if let validation { parts.append(validation) }
+        let seconds = max(step.seconds, 1e-9)
+        parts.append("\(percent(produced / seconds)) producing")
+        parts.append("\(percent(waited / seconds)) waiting")
+        return parts.joined(separator: ", ")
     }
 
     /// Takes the bar away, before a message or an error.

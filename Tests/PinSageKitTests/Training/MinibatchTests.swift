@@ -6,7 +6,7 @@ import Testing
 @Suite struct MinibatchTests {
     static func trainer(
         threads: Int, layers: Int = 2, seed: UInt64 = 4, epochs: Int = 3, hardNegatives: Int = 2, learningRate: Float = 1e-3,
-        exclusion: NegativeExclusion = .coMembers
+        exclusion: NegativeExclusion = .coMembers, patience: Int = 0
     ) throws -> Trainer {
         let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
         let features = FeatureMatrix(values: TinyGraphs.matrix(rows: 300, columns: 8, seed: 3), degree: (column: 7, scale: 0.2))
@@ -19,6 +19,7 @@ import Testing
         configuration.hardNegatives = hardNegatives
         configuration.hardNegativeRanks = 20...80
         configuration.seed = seed
+        configuration.patience = patience
         return try Trainer(
             graph: graph, features: features, model: PinSageConfiguration(inputWidth: 8, layers: layers, dimension: 8),
             walks: WalkConfiguration(walks: 30, walkLength: 2, neighbors: 6), neighborsPerLayer: Array(repeating: 5, count: layers),

@@ -64,6 +64,64 @@ import Testing
         #expect(throws: TrainingError.self) { try trainer.run(from: state) }
     }
 
+    /// Whatever weight is no number, the run ends before it is stored, naming step, rate and the last checkpoint.
+    @Test(arguments: [Float.nan, .infinity], [0, 3, 5]) func divergenceNamesWhatIsNeeded(value: Float, tensor: Int) throws {
+        let trainer = try MinibatchTests.trainer(threads: 2, layers: 1)
+        var state = trainer.initialState()
+        state.parameters.updateTensors { index, values in if index == tensor { values[0] = value } }
+        var checkpoints = 0
+        var hooks = Trainer.Hooks()
+        hooks.checkpoint = { _ in checkpoints += 1 }
+        do {
+            _ = try trainer.run(from: state, hooks: hooks)
+            Issue.record("a weight of \(value) went unnoticed")
+        } catch let error as TrainingError {
+            let text = error.description
+            #expect(text.contains("of step ") && text.contains("learning rate") && text.contains("no checkpoint yet"), "\(text)")
+        }
+        #expect(checkpoints == 0)
+    }
+
+    @Test func saysWhatIsLargerThanTheData() throws {
+        func notes(_ change: (inout TrainingConfiguration) -> Void) throws -> [String] {
+            var configuration = TrainingConfiguration()
+            (configuration.epochs, configuration.batchSize, configuration.negatives) = (2, 16, 5)
+            change(&configuration)
+            let trainer = try Trainer(
+                graph: TinyGraphs.random(items: 30, collections: 8, edgesPerItem: 2, seed: 2),
+                features: FeatureMatrix(values: TinyGraphs.matrix(rows: 30, columns: 4, seed: 3)),
+                model: PinSageConfiguration(inputWidth: 4, layers: 1, dimension: 4), walks: WalkConfiguration(walks: 10, walkLength: 2, neighbors: 6),
+                neighborsPerLayer: [5], configuration: configuration, kernels: try Kernels(threads: 1))
+            var found: [String] = []
+            var hooks = Trainer.Hooks()
+            hooks.onEvent = { if case .started(let start) = $0 { found = start.notes } }
+            _ = try trainer.run(from: trainer.initialState(), hooks: hooks)
+            return found
+        }
+        #expect(try notes { _ in } == [])
+        #expect(try notes { $0.batchSize = 5000 }.first?.contains("one step") == true)
+        #expect(try notes { $0.negatives = 31 }.first?.contains("30 items") == true)
+        #expect(try notes { ($0.hardNegatives, $0.hardNegativeRanks) = (2, 3...400) }.first?.contains("3 to 29") == true)
+        #expect(try notes { ($0.hardNegatives, $0.epochs) = (2, 1) }.first?.contains("curriculum") == true)
+        #expect(throws: ConfigurationError.self) { try notes { ($0.hardNegatives, $0.hardNegativeRanks) = (2, 30...400) } }
+    }
+
+    @Test func stopsEarlyAndKeepsTheBest() throws {
+        let trainer = try MinibatchTests.trainer(threads: 2, layers: 1, epochs: 8, hardNegatives: 0, patience: 2)
+        let values = [0.1, 0.5, 0.4, 0.45, 0.9]
+        var seen: [Parameters] = []
+        var hooks = Trainer.Hooks()
+        hooks.validate = { parameters, _ in
+            seen.append(parameters)
+            return (["mrr": values[seen.count - 1]], values[seen.count - 1])
+        }
+        let state = try trainer.run(from: trainer.initialState(), hooks: hooks)
+        // Two epochs without anything better end it; the fifth, which would have been, is never seen.
+        #expect(seen.count == 4 && state.bestValidation == 0.5)
+        #expect(state.bestParameters == seen[1] && state.parameters == seen[3])
+        #expect(state.step == 4 * (try trainer.makeSource().stepsPerEpoch))
+    }
+
     @Test func embedsLikeMinibatches() throws {
         let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
         let features = FeatureMatrix(values: TinyGraphs.matrix(rows: 300, columns: 8, seed: 3))

@@ -1,24 +1,48 @@
-/// A method without training (or with a closed form) that a trained model is judged against, as `--baseline` names it.
+/// A method that a trained model is judged against, as `--baseline` names it.
 ///
-/// A name may carry its one parameter: `rp3beta=0.7`, `ease=100`, `pooled=2`.
+/// A name may carry options: its first one as a number (`rp3beta=0.7`, `ease=100`), or several by name (`ials=unobserved=0.02:factors=128`).
 public struct Baseline: Sendable, Hashable, CustomStringConvertible {
     /// The methods there are.
     public enum Kind: String, CaseIterable, Sendable {
         case popularity, content, pixie, pagerank, pooled
         case pooledQuery = "pooled-query"
-        case itemcf, rp3beta, ease
+        case itemcf, rp3beta, ease, bpr, ials, lightgcn
+    }
+
+    /// A number that a method has.
+    public struct Option: Sendable {
+        public let name: String
+        /// What it is, in words.
+        public let meaning: String
+        /// The value unless one is given.
+        public let standard: Double
+        public let range: ClosedRange<Double>
+        public let isWhole: Bool
+
+        init(_ name: String, _ meaning: String, _ standard: Double, _ range: ClosedRange<Double>, isWhole: Bool = false) {
+            self.name = name
+            self.meaning = meaning
+            self.standard = standard
+            self.range = range
+            self.isWhole = isWhole
+        }
     }
 
     public let kind: Kind
-    /// The parameter where it was given; ``Kind/standardParameter`` otherwise.
-    public let parameter: Double?
+    /// The options that were given, by name.
+    public let given: [String: Double]
 
-    public init(_ kind: Kind, parameter: Double? = nil) {
+    /// - Parameters:
+    ///   - parameter: the method's first option.
+    ///   - others: more of its options by name.
+    public init(_ kind: Kind, parameter: Double? = nil, others: [String: Double] = [:]) {
         self.kind = kind
-        self.parameter = parameter
+        var given = others
+        if let parameter, let first = kind.options.first { given[first.name] = parameter }
+        self.given = given
     }
 
-    /// - Throws: ``DataError`` that lists the names there are, or for a parameter that is out of range.
+    /// - Throws: ``DataError`` that lists the names there are, or for an option that is unknown or out of range.
     public init(parsing text: String) throws {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard let name = parts.first, let kind = Kind(rawValue: String(name)) else {
@@ -28,59 +52,106 @@ public struct Baseline: Sendable, Hashable, CustomStringConvertible {
             self.init(kind)
             return
         }
-        guard let range = kind.parameterRange else { throw DataError("the baseline \(kind.rawValue) has no parameter, found \"\(text)\"") }
-        guard let value = Double(parts[1]), range.contains(value) else {
-            throw DataError(
-                "the parameter of \(kind.rawValue) is \(kind.parameterMeaning): expected \(range.lowerBound) to \(range.upperBound), found \"\(parts[1])\""
-            )
+        guard let first = kind.options.first else { throw DataError("the baseline \(kind.rawValue) has no parameter, found \"\(text)\"") }
+        var given: [String: Double] = [:]
+        for part in parts[1].split(separator: ":", omittingEmptySubsequences: false) {
+            let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let key = sides.count == 2 ? String(sides[0]) : first.name
+            guard let option = kind.options.first(where: { $0.name == key }) else {
+                let known = kind.options.map(\.name).joined(separator: ", ")
+                throw DataError("the baseline \(kind.rawValue) has no option \"\(key)\"; it has \(known)")
+            }
+            guard let text = sides.last, let value = Double(text), option.range.contains(value), !option.isWhole || value == value.rounded() else {
+                throw DataError(
+                    "\(option.name) of \(kind.rawValue) is \(option.meaning): expected \(option.isWhole ? "a whole number " : "")"
+                        + "\(NumberText.tick(option.range.lowerBound)) to \(NumberText.tick(option.range.upperBound)), found \"\(sides.last ?? "")\"")
+            }
+            guard given.updateValue(value, forKey: key) == nil else { throw DataError("\(key) of \(kind.rawValue) is given twice") }
         }
-        self.init(kind, parameter: value)
+        self.init(kind, others: given)
     }
+
+    /// The method's first option where it was given; ``Kind/standardParameter`` counts otherwise.
+    public var parameter: Double? { kind.options.first.flatMap { given[$0.name] } }
 
     /// The value that counts.
     public var effectiveParameter: Double? { parameter ?? kind.standardParameter }
 
+    /// The value of an option that the method has.
+    func value(_ name: String) -> Double {
+        given[name] ?? kind.options.first { $0.name == name }?.standard ?? 0
+    }
+
+    /// The same method with another value of its first option.
+    func with(parameter: Double) -> Baseline { Baseline(kind, parameter: parameter, others: given) }
+
     /// As it is written: `ease=100`, or the name alone.
-    public var description: String { parameter.map { "\(kind.rawValue)=\(NumberText.tick($0))" } ?? kind.rawValue }
+    public var description: String {
+        let parts = kind.options.enumerated().compactMap { index, option in
+            given[option.name].map { (index == 0 ? "" : option.name + "=") + Self.text(of: $0) }
+        }
+        return parts.isEmpty ? kind.rawValue : kind.rawValue + "=" + parts.joined(separator: ":")
+    }
+
+    private static func text(of value: Double) -> String {
+        let short = NumberText.tick(value)
+        return Double(short) == value ? short : value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
+    }
 }
 
 extension Baseline.Kind {
-    /// The parameter's value unless one is given; `nil` for methods without any.
-    public var standardParameter: Double? {
-        switch self {
-        case .popularity, .content, .itemcf: nil
-        case .pixie: 100_000
-        case .pagerank: 0.5
-        case .pooled, .pooledQuery: 1
-        case .rp3beta: 0.5
-        case .ease: 300
+    /// What can be set, the parameter that validation chooses first; empty for methods without any.
+    public var options: [Baseline.Option] {
+        typealias Option = Baseline.Option
+        func size(_ factors: Int, _ epochs: Int) -> [Option] {
+            [
+                Option("factors", "the width of its vectors", Double(factors), 1...1024, isWhole: true),
+                Option("epochs", "how often it sees the memberships", Double(epochs), 1...10_000, isWhole: true),
+            ]
         }
+        // As people write it: the nearest Double of 0.0025 as a Float has 17 digits.
+        func decimal(_ value: Float) -> Double { Double("\(value)") ?? Double(value) }
+        var options: [Option] = []
+        switch self {
+        case .popularity, .content, .itemcf: break
+        case .pixie: options.append(Option("steps", "the steps of a query's walks", 100_000, 1...1_000_000_000, isWhole: true))
+        case .pagerank: options.append(Option("damping", "the factor from one hop to the next, over 3 hops", 0.5, 0...1))
+        case .pooled, .pooledQuery: options.append(Option("weight", "the weight of the pooled neighbors beside the item itself", 1, 0...1000))
+        case .rp3beta: options.append(Option("beta", "the power of popularity that is divided by", 0.5, 0...2))
+        case .ease: options.append(Option("lambda", "the L2 penalty", 300, 1e-3...1e7))
+        case .bpr:
+            let own = BPRFactors.Configuration()
+            options.append(Option("regularization", "the L2 penalty of a step", decimal(own.regularization), 0...10))
+            options += size(own.factors, own.epochs)
+            options.append(Option("rate", "the learning rate", decimal(own.learningRate), 1e-6...10))
+        case .ials:
+            let own = ImplicitALS.Configuration()
+            options.append(Option("unobserved", "the weight of pairs that are no memberships", decimal(own.unobserved), 1e-6...100))
+            options += size(own.factors, own.epochs)
+            options.append(Option("regularization", "the L2 penalty", decimal(own.regularization), 1e-7...1000))
+            options.append(Option("exponent", "how the penalty grows with the degree", decimal(own.exponent), 0...1))
+        case .lightgcn:
+            let own = LightGCN.Configuration()
+            options.append(Option("regularization", "the L2 penalty", decimal(own.regularization), 0...10))
+            options += size(own.factors, own.epochs)
+            options.append(Option("layers", "how often vectors are smoothed over the graph", Double(own.layers), 0...10, isWhole: true))
+            options.append(Option("rate", "the learning rate of 1024 triples", decimal(own.learningRate), 1e-6...10))
+            options.append(
+                Option(
+                    "steps", "the most steps of an epoch; each smooths the whole graph", Double(own.mostStepsPerEpoch), 1...1_000_000, isWhole: true))
+        }
+        return options
     }
 
-    /// What the parameter is, in words.
-    public var parameterMeaning: String {
-        switch self {
-        case .popularity, .content, .itemcf: "none"
-        case .pixie: "the steps of a query's walks"
-        case .pagerank: "the factor from one hop to the next, over 3 hops"
-        case .pooled, .pooledQuery: "the weight of the pooled neighbors beside the item itself"
-        case .rp3beta: "the power of popularity that is divided by"
-        case .ease: "the L2 penalty lambda"
-        }
-    }
+    /// The value of the first option unless one is given; `nil` for methods without any.
+    public var standardParameter: Double? { options.first?.standard }
 
-    var parameterRange: ClosedRange<Double>? {
-        switch self {
-        case .popularity, .content, .itemcf: nil
-        case .pixie: 1...1_000_000_000
-        case .pagerank: 0...1
-        case .pooled, .pooledQuery: 0...1000
-        case .rp3beta: 0...2
-        case .ease: 1e-3...1e7
-        }
-    }
+    /// What the first option is, in words.
+    public var parameterMeaning: String { options.first?.meaning ?? "none" }
 
-    /// The values that ``BaselineRunner/tuned(_:on:metric:)`` tries.
+    var parameterRange: ClosedRange<Double>? { options.first?.range }
+
+    /// The values that ``BaselineRunner/tuned(_:on:task:metric:)`` tries.
     public var grid: [Double] {
         switch self {
         case .popularity, .content, .itemcf, .pixie: []
@@ -88,6 +159,9 @@ extension Baseline.Kind {
         case .pooled, .pooledQuery: [0.25, 0.5, 1, 2, 4]
         case .rp3beta: [0, 0.25, 0.5, 0.75, 1]
         case .ease: [30, 100, 300, 1000]
+        case .bpr: [0.0025, 0.01, 0.03]
+        case .ials: [0.01, 0.03, 0.1, 0.3]
+        case .lightgcn: [1e-5, 1e-4, 1e-3]
         }
     }
 
@@ -106,121 +180,9 @@ extension Baseline.Kind {
         case .itemcf: "cosine of co-occurrence"
         case .rp3beta: "two-step walk, divided by popularity^beta"
         case .ease: "closed-form linear item model, for up to \(EASEScorer.mostItems) items"
+        case .bpr: "matrix factorization by pairwise ranking; items are asked by cosine"
+        case .ials: "matrix factorization by alternating least squares; items are asked by cosine"
+        case .lightgcn: "graph-smoothed id vectors by pairwise ranking; items are asked by cosine"
         }
-    }
-}
-
-/// Makes the baselines of one dataset and keeps what several of them share.
-public final class BaselineRunner {
-    public let dataset: Dataset
-    public let kernels: Kernels
-    public var seed: UInt64
-    public var walks: WalkConfiguration
-    public var pooling: QueryPooling
-    private let features: () throws -> Matrix
-    private var madeFeatures: Matrix?
-    private var pooled: PooledFeatures?
-
-    /// - Parameters:
-    ///   - walks: how `pooled` draws neighborhoods.
-    ///   - features: makes the items' features, (N, D); called once, and only when a method needs them.
-    public init(
-        dataset: Dataset, kernels: Kernels, seed: UInt64 = 1, walks: WalkConfiguration = BaselineRunner.standardWalks,
-        pooling: QueryPooling = .mean, features: @escaping () throws -> Matrix
-    ) {
-        self.dataset = dataset
-        self.kernels = kernels
-        self.seed = seed
-        self.walks = walks
-        self.pooling = pooling
-        self.features = features
-    }
-
-    /// Many walks, so that an untrained method is not held back by their noise.
-    public static let standardWalks = WalkConfiguration(walks: 400, walkLength: 2, restart: 0.5, neighbors: 50)
-
-    /// The features that `content` and `pooled` look at, rows of length 1: all dense tables, or text features where there are none;
-    /// no log-degree, which says nothing of what an item is.
-    public static func contentFeatures(
-        of dataset: Dataset, catalog: (any ItemCatalog)?, kernels: Kernels, seed: UInt64, progress: FeatureTransform.Progress = { _, _, _ in }
-    ) throws -> Matrix {
-        let fitted = try FeatureTransform.fit(
-            dataset: dataset, catalog: catalog, configuration: FeatureConfiguration(logDegree: false), kernels: kernels, seed: seed,
-            progress: progress)
-        guard fitted.transform.hasContent else {
-            throw DataError("content and pooled need features: expected dense features or titles and texts, found neither", file: dataset.path)
-        }
-        return try kernels.normalizedRows(fitted.matrix)
-    }
-
-    private func contentMatrix() throws -> Matrix {
-        if let madeFeatures { return madeFeatures }
-        let made = try kernels.normalizedRows(try features())
-        madeFeatures = made
-        return made
-    }
-
-    private func pooledFeatures() throws -> PooledFeatures {
-        if let pooled { return pooled }
-        let made = try PooledFeatures(features: contentMatrix(), graph: dataset.graph, walks: walks, seed: seed, kernels: kernels)
-        pooled = made
-        return made
-    }
-
-    /// The scorer of a baseline, in the dataset's numbering.
-    ///
-    /// - Throws: ``DataError`` when the dataset lacks what the method needs or is too large for it.
-    public func scorer(of baseline: Baseline) throws -> any CandidateScorer {
-        let parameter = baseline.effectiveParameter ?? 0
-        let (graph, threads) = (dataset.graph, kernels.threads)
-        switch baseline.kind {
-        case .popularity: return PopularityScorer(graph: graph)
-        case .content: return try VectorScorer(name: "content", candidates: contentMatrix(), pooling: pooling, kernels: kernels)
-        case .pixie:
-            let configuration = PixieConfiguration(steps: Int(parameter))
-            return PixieScorer(recommender: try PixieRecommender(graph: graph, configuration: configuration, seed: seed), threads: threads)
-        case .pagerank: return SpreadScorer.pageRank(hops: 3, damping: parameter, graph: graph, threads: threads)
-        case .pooled:
-            let vectors = try pooledFeatures().vectors(weight: Float(parameter), kernels: kernels)
-            return try VectorScorer(name: "pooled", candidates: vectors, pooling: pooling, kernels: kernels)
-        case .pooledQuery:
-            let vectors = try pooledFeatures().vectors(weight: Float(parameter), kernels: kernels)
-            return try VectorScorer(name: "pooled-query", candidates: contentMatrix(), queries: vectors, pooling: pooling, kernels: kernels)
-        case .itemcf: return SpreadScorer.itemCosine(graph: graph, threads: threads)
-        case .rp3beta: return SpreadScorer.rp3(beta: parameter, graph: graph, threads: threads)
-        case .ease: return try EASEScorer(graph: graph, lambda: parameter, kernels: kernels)
-        }
-    }
-
-    /// The scorer in the numbering of a task.
-    public func scorer(of baseline: Baseline, in reader: EvaluationTaskReader) throws -> any CandidateScorer {
-        let own = try scorer(of: baseline)
-        if case .same = reader.numbering { return own }
-        return RenumberedScorer(base: own, numbering: reader.numbering, itemCount: reader.items.count)
-    }
-
-    /// One value of the parameter and how well it did on the validation task.
-    public struct Trial: Sendable {
-        public let parameter: Double
-        public let value: Double
-    }
-
-    /// The baseline with the best parameter of its grid on a validation task; a parameter that was given is kept.
-    ///
-    /// Ties go to the earlier value of the grid.
-    public func tuned(
-        _ baseline: Baseline, on reader: EvaluationTaskReader, task: EvaluationTask, metric: EvaluationMetric = .reciprocalRank
-    ) throws -> (baseline: Baseline, trials: [Trial]) {
-        guard baseline.parameter == nil, !baseline.kind.grid.isEmpty else { return (baseline, []) }
-        let evaluator = Evaluator(task: task, threads: kernels.threads)
-        var trials: [Trial] = []
-        for parameter in baseline.kind.grid {
-            let ranks = try evaluator.ranks(of: try scorer(of: Baseline(baseline.kind, parameter: parameter), in: reader))
-            let values = ranks.values(of: metric)
-            trials.append(Trial(parameter: parameter, value: values.reduce(0, +) / Double(max(values.count, 1))))
-        }
-        var best = trials[0]
-        for trial in trials where trial.value > best.value { best = trial }
-        return (Baseline(baseline.kind, parameter: best.parameter), trials)
     }
 }

@@ -182,6 +182,22 @@ extension Graph {
         return Graph(items: items.filtered { !isRemovedFromItems[$0] }, collections: collections.filtered { !isRemovedFromCollections[$0] })
     }
 
+    /// The graph with the edges of some collections only, in memory; items and collections keep their rows.
+    ///
+    /// - Complexity: O(edges)
+    func keeping(collections isKept: (Int) -> Bool) -> Graph {
+        let kept = (0..<collectionCount).map(isKept)
+        var isKeptPosition = [Bool](repeating: false, count: edgeCount)
+        for collection in 0..<collectionCount where kept[collection] {
+            for position in collections.range(of: collection) where position < edgeCount { isKeptPosition[position] = true }
+        }
+        return Graph(
+            items: items.filtered { position in
+                let collection = Int(items.targets[position])
+                return collection < kept.count && kept[collection]
+            }, collections: collections.filtered { $0 < isKeptPosition.count && isKeptPosition[$0] })
+    }
+
     /// The time of an edge; `nil` when it has none or does not exist. - Complexity: O(log degree)
     public func time(of item: ItemID, in collection: CollectionID) -> Int64? {
         guard let times = collections.times, let position = collections.position(of: item.row, inRow: Int(collection.row)) else { return nil }

@@ -1,0 +1,79 @@
+import Foundation
+import PinSageTestSupport
+import Testing
+
+@testable import PinSageKit
+
+@Suite struct TrainingRunTests {
+    private static func dataset(items: Int = 120, extra: Int = 0) -> Dataset {
+        var random = SplitMix(seed: 4)
+        var edges: [(item: Int, collection: Int)] = []
+        for collection in 0..<40 {
+            for item in (0..<12).shuffled(using: &random).prefix(7) { edges.append((collection % 10 * 12 + item, collection)) }
+        }
+        for item in 0..<extra { edges.append((items + item, item % 40)) }
+        return Dataset(
+            graph: TinyGraphs.graph(items: items + extra, collections: 40, edges: edges),
+            items: Identifiers((0..<items + extra).map { "i\($0)" }), collections: Identifiers((0..<40).map { "c\($0)" }))
+    }
+
+    private static func options(epochs: Int = 2) -> TrainingOptions {
+        var options = TrainingOptions()
+        (options.epochs, options.hiddenWidth, options.layerWidth, options.dimension, options.idWidth) = (epochs, 16, 16, 8, 8)
+        (options.walks, options.neighbors) = (20, [6])
+        (options.training.batchSize, options.training.negatives, options.training.initialNeighborShare) = (64, 20, 1)
+        return options
+    }
+
+    private func run(_ dataset: Dataset, _ options: TrainingOptions, initial: PinSageModel? = nil) throws -> (
+        model: PinSageModel, state: TrainingState
+    ) {
+        try TrainingRun(dataset: dataset, catalog: nil, options: options, kernels: try Kernels(threads: 2)).run(output: nil, initialModel: initial)
+    }
+
+    /// A model goes on with newer data: same items and some more, weights and id vectors where they were, widths without saying them again.
+    @Test func warmStartOnNewerData() throws {
+        let (old, _) = try run(Self.dataset(), Self.options())
+        var open = TrainingOptions()
+        (open.epochs, open.walks, open.neighbors) = (0, 20, [6])
+        let (started, _) = try run(Self.dataset(extra: 30), open, initial: old)
+        #expect(started.parameters == old.parameters && started.configuration == old.configuration)
+        let vectors = try #require(started.idVectors), known = try #require(old.idVectors)
+        #expect(vectors.rows == 150 && vectors.rows(0..<120) == known)
+        #expect(vectors.rows(120..<150).values.allSatisfy { $0 == 0 })
+        open.epochs = 1
+        let (further, state) = try run(Self.dataset(extra: 30), open, initial: old)
+        #expect(state.step > 0 && further.parameters != old.parameters)
+
+        var other = open
+        other.dimension = 16
+        #expect(throws: ConfigurationError.self) { try run(Self.dataset(), other, initial: old) }
+        #expect(throws: DataError.self) { try run(Self.dataset(items: 120, extra: 0), open, initial: further) }
+    }
+
+    /// Training on a share of the collections sees fewer pairs; the model still embeds every item of the whole graph.
+    @Test func trainsOnAShareOfTheCollections() throws {
+        let dataset = Self.dataset()
+        func pairs(_ share: Double) throws -> Int {
+            var options = Self.options(epochs: 1)
+            options.collectionShare = share
+            var pairs = 0
+            var hooks = TrainingRun.Hooks()
+            hooks.onEvent = { if case .started(let start) = $0 { pairs = start.pairs } }
+            let (model, _) = try TrainingRun(dataset: dataset, catalog: nil, options: options, kernels: try Kernels(threads: 2)).run(
+                output: nil, hooks: hooks)
+            #expect(try model.embeddings(of: dataset, catalog: nil, kernels: Kernels(threads: 2)).count == 120)
+            return pairs
+        }
+        let whole = try pairs(1), half = try pairs(0.5)
+        #expect(half > whole / 4 && half < whole * 3 / 4)
+        #expect(throws: ConfigurationError.self) { try pairs(0) }
+        let part = dataset.graph.keeping { $0 % 2 == 0 }
+        for collection in 0..<40 {
+            let members = part.items(of: CollectionID(collection))
+            #expect(members == (collection % 2 == 0 ? dataset.graph.items(of: CollectionID(collection)) : []))
+            #expect(members.allSatisfy { part.contains($0, in: CollectionID(collection)) })
+        }
+        #expect(part.items.targets.count == part.collections.targets.count)
+    }
+}

@@ -64,6 +64,12 @@ import Testing
         let kinds = Set(try #require(both.json["results"]?.array).compactMap { $0["matched"]?.string })
         #expect(kinds.isSubset(of: ["words", "meaning", "both"]) && kinds.contains("both"))
         #expect(try await search(#"{"text": "xyzzy", "mode": "words"}"#).items.isEmpty)
+        // What the model has never seen has no meaning to it: no answers, and a word of why.
+        for mode in ["meaning", "both"] {
+            let unknown = await search(#"{"text": "\u65e5\u672c\u8a9e", "mode": "\#(mode)"}"#)
+            #expect(try unknown.items.isEmpty && unknown.json["note"]?.string?.contains("none of these words") == true)
+        }
+        #expect(try both.json["note"] == nil)
     }
 
     @Test func wrongBodies() async {

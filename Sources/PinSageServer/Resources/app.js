@@ -345,6 +345,8 @@ function loadMap() {
     Object.assign(map, { x: answer.x, y: answer.y, z: answer.z, items: answer.items, titles: answer.titles, total: answer.total });
     map.items.forEach((item, place) => map.places.set(item, place));
     $("plane").setAttribute("aria-label", `${map.items.length} items on a plane (${answer.method})`);
+    if (answer.method !== "neighbors") $("map-about").textContent = "Items that are alike lie near each other, but not all that lie near each other are alike.";
+    if (map.total > map.items.length) $("map-about").textContent += ` ${map.items.length.toLocaleString("en")} of ${map.total.toLocaleString("en")} are shown.`;
     showWholeMap();
   })();
   return map.loaded;

@@ -28,7 +28,7 @@ final class RequestMetrics: Sendable {
         mutating func turn(_ now: ContinuousClock.Instant) {
             guard now - began >= RequestMetrics.span else { return }
             swap(&latencies, &earlier)
-            if now - began >= 2 * RequestMetrics.span { earlier.reset() }
+            if now - began >= RequestMetrics.span * 2 { earlier.reset() }
             latencies.reset()
             began = now
         }

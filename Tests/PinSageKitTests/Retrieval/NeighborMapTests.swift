@@ -85,7 +85,8 @@ import Testing
                 dimension: width, isNormalized: false)
             let map = try NeighborMap(of: ExactIndex(embeddings: embeddings, kernels: kernels), threads: 2)
             #expect(map.coordinates.count == 2 * count && map.coordinates.allSatisfy(\.isFinite) && map.shades.allSatisfy(\.isFinite))
-            #expect(Set((0..<count).map { [map.coordinates[2 * $0], map.coordinates[2 * $0 + 1]] }).count == count)
+            let places = (0..<count).map { row -> [Float] in [map.coordinates[2 * row], map.coordinates[2 * row + 1]] }
+            #expect(Set(places).count == count)
         }
     }
 

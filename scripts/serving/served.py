@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -82,6 +83,7 @@ class Server:
         self.start()
 
     def start(self):
+        begin = time.monotonic()
         self.process = subprocess.Popen(
             [self.program, "serve", "--port", "0", "--index", self.index, "--dataset", self.dataset, "--model", self.model, "--live", self.live]
             + self.extra, stderr=subprocess.PIPE, text=True)
@@ -92,6 +94,9 @@ class Server:
             print(line, end="", file=sys.stderr)
         else:
             sys.exit(f"the server ended with status {self.process.wait()}")
+        status, _ = Client(self.port).ask("GET", "/readyz")
+        assert status == 200, status
+        self.ready_seconds = time.monotonic() - begin
         threading.Thread(target=lambda stream: [print("server:", line, end="", file=sys.stderr) for line in stream], args=[self.process.stderr],
                          daemon=True).start()
 

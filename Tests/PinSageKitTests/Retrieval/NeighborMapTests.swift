@@ -33,6 +33,20 @@ import Testing
         return Double(sum) / Double(10 * count)
     }
 
+    /// Of how many items the one nearest on the plane is of the same cluster.
+    private func nearestIsAlike(_ places: [Float], _ cluster: [Int]) -> Int {
+        var same = 0
+        for row in cluster.indices {
+            var best = (distance: Float.infinity, other: -1)
+            for other in cluster.indices where other != row {
+                let x = places[2 * row] - places[2 * other], y = places[2 * row + 1] - places[2 * other + 1]
+                if x * x + y * y < best.distance { best = (x * x + y * y, other) }
+            }
+            if cluster[best.other] == cluster[row] { same += 1 }
+        }
+        return same
+    }
+
     @Test func keepsNeighborsBetterThanThePrincipalAxes() throws {
         let (embeddings, cluster) = try clusters(800)
         let index = ExactIndex(embeddings: embeddings, kernels: try Kernels(threads: 2))
@@ -40,18 +54,10 @@ import Testing
         let linear = try PrincipalProjection(of: embeddings, limit: 800).places(of: embeddings, threads: 1)
         let places = Array(map.coordinates)
         let (ours, theirs) = (try kept(places, axes: 2, embeddings), try kept(linear, axes: 2, embeddings))
-        #expect(ours > 0.4 && ours > 3 * theirs, "kept \(ours), by the principal axes \(theirs)")
-        // The item nearest on the plane is of the same cluster.
-        var same = 0
-        for row in 0..<800 {
-            var best = (distance: Float.infinity, other: -1)
-            for other in 0..<800 where other != row {
-                let x = places[2 * row] - places[2 * other], y = places[2 * row + 1] - places[2 * other + 1]
-                if x * x + y * y < best.distance { best = (x * x + y * y, other) }
-            }
-            if cluster[best.other] == cluster[row] { same += 1 }
-        }
-        #expect(same > 780, "\(same) of 800")
+        // Clusters of 40 without a shape: whoever keeps them apart and nothing else keeps a quarter.
+        #expect(ours > 0.4 && ours > 1.4 * theirs, "kept \(ours), by the principal axes \(theirs)")
+        let (same, linearSame) = (nearestIsAlike(places, cluster), nearestIsAlike(linear, cluster))
+        #expect(same > 780 && same > linearSame, "\(same) of 800, by the principal axes \(linearSame)")
         #expect(places.allSatisfy { $0.isFinite && $0.magnitude < 200 })
     }
 

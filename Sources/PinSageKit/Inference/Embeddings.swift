@@ -84,7 +84,8 @@ public struct Embeddings: Sendable {
         guard let modelFingerprint else { return }
         let found = model.fingerprint
         guard found == modelFingerprint else {
-            throw DataError("the vectors were made by another model (\(modelFingerprint)) than this one (\(found)): embed and index again", file: file)
+            throw DataError(
+                "the vectors were made by another model (\(modelFingerprint)) than this one (\(found)): embed and index again", file: file)
         }
     }
 

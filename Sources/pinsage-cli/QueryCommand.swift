@@ -101,8 +101,12 @@ struct QueryCommand: ParsableCommand {
         }
         if let text, let path = model {
             let model = try PinSageModel.open(path)
+            try index.embeddings.requireMade(by: model, file: self.index)
             guard model.features.usesText else {
                 throw DataError("--text needs a model with text features; this one was trained without them", file: path)
+            }
+            if try !model.features.knowsWords(of: text) {
+                Terminal.error("none of these words is known to the model: the answers say nothing of them")
             }
             let features = try model.features.vector(for: ItemDescription(title: text))
             let row = Matrix(rows: 1, columns: features.count, values: features)

@@ -29,6 +29,11 @@ internal import ArgumentParser
 
         @Option(
             help: ArgumentHelp(
+                "A map of the index by project2d, for the page (default: the index's path with .map, where there is one).", valueName: "map"))
+        var map: String?
+
+        @Option(
+            help: ArgumentHelp(
                 "The SQLite file that keeps what is put in and taken out over HTTP (default: the index's path with .live.sqlite).", valueName: "file")
         )
         var live: String?
@@ -96,6 +101,7 @@ internal import ArgumentParser
             var logger = Logger(label: "pinsage.serve")
             logger.logLevel = .warning
             var paths = ServedPaths(index: index, dataset: dataset, model: setting(model, "MODEL"))
+            paths.map = setting(map, "MAP")
             if !readOnly {
                 let name = String(index.reversed().drop { $0 == "/" }.reversed())
                 paths.live = setting(live, "LIVE") ?? name + ".live.sqlite"

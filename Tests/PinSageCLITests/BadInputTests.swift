@@ -116,6 +116,16 @@ import Testing
         #expect(all.status == 0 && all.output.split(separator: "\n").count == 119, "\(all.errors)")
         #expect(try pinsage("query", "--index", folder["x"], "--item", "i5", "--k", "0").status == 64)
         #expect(try pinsage("query", "--index", folder["x"], "--model", folder["m"], "--text", "  ").status == 64)
+        // The index says whose vectors it holds.
+        #expect(try train("d", "other", "--seed", "9").status == 0)
+        let foreign = try pinsage("query", "--index", folder["x"], "--model", folder["other"], "--text", "i5")
+        #expect(foreign.status == 65 && foreign.errors.contains("another model"), "\(foreign.errors)")
+        #expect(try pinsage("project2d", "--index", folder["x"], "--epochs", "3").status == 0)
+        #expect(try pinsage("info", folder["x.map"], "--verify").status == 0)
+        #expect(try pinsage("project2d", "--embeddings", folder["v"], "--epochs", "3", "--threads", "1", "--output", folder["again"]).status == 0)
+        #expect(try folder.read("again/coordinates.npy") == folder.read("x.map/coordinates.npy"))
+        #expect(try pinsage("project2d", "--embeddings", folder["v"]).status == 64)
+        #expect(try pinsage("project2d", "--index", folder["x"], "--output", folder["m"]).status == 65)
         var vector = try folder.read("v/vectors.npy")
         let values = vector.count - 120 * 128 * 4
         vector.replaceSubrange(values..<values + 4, with: [0, 0, 0xC0, 0x7F])

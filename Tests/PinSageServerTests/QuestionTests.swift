@@ -64,6 +64,12 @@ import Testing
         let kinds = Set(try #require(both.json["results"]?.array).compactMap { $0["matched"]?.string })
         #expect(kinds.isSubset(of: ["words", "meaning", "both"]) && kinds.contains("both"))
         #expect(try await search(#"{"text": "xyzzy", "mode": "words"}"#).items.isEmpty)
+        // What the model has never seen has no meaning to it: no answers, and a word of why.
+        for mode in ["meaning", "both"] {
+            let unknown = await search(#"{"text": "\u65e5\u672c\u8a9e", "mode": "\#(mode)"}"#)
+            #expect(try unknown.items.isEmpty && unknown.json["note"]?.string?.contains("none of these words") == true)
+        }
+        #expect(try both.json["note"] == nil)
     }
 
     @Test func wrongBodies() async {
@@ -73,7 +79,7 @@ import Testing
             ("recommend", #"{"items": ["it1"], "collection": "c0-1"}"#, "either"), ("recommend", #"{"items": "it1"}"#, "a list"),
             ("recommend", #"{"items": [5]}"#, "JSON object"), ("recommend", #"{"items": [{"item": "it1", "weight": -1}]}"#, "above 0"),
             ("recommend", #"{"items": [{"item": "it1", "weight": 1, "x": 1}]}"#, "\"x\""), ("recommend", #"{"items": ["it1"], "kk": 1}"#, "\"kk\""),
-            ("recommend", #"{"items": ["it1"], "k": 0}"#, "1 to 1000"),
+            ("recommend", #"{"items": ["it1"], "k": 0}"#, "1 to 1000"), ("recommend", #"{"items": ["it1"], "filter": null}"#, "a text"),
             ("recommend", #"{"items": ["it1"], "pooling": "sum"}"#, "mean, last, max, ward"),
             ("recommend", #"{"items": ["it1"], "diversify": 1.5}"#, "0 to 1"), ("recommend", #"{"items": ["it1"], "explain": 1}"#, "true or false"),
             ("recommend", #"{"items": ["it1"], "candidates": "x ="}"#, "filter:"), ("recommend", #"{"items": ["it1"], "items": []}"#, "twice"),

@@ -143,6 +143,75 @@ import Testing
         #expect(text.contains("_count{route=\"/r\"} 5"))
     }
 
+    /// Quantiles are of the last one to two minutes, within a thousandth.
+    @Test func quantilesForgetWhatIsOld() {
+        let metrics = RequestMetrics(), start = ContinuousClock.now
+        func value(_ quantile: String, after seconds: Int) -> Double? {
+            let text = metrics.text(gauges: [], now: start + .seconds(seconds))
+            let line = text.split(separator: "\n").first { $0.contains("latency_seconds{route=\"/r\",quantile=\"\(quantile)\"}") }
+            return line?.split(separator: " ").last.flatMap { Double($0) }
+        }
+        for number in 1...1000 { metrics.record(route: "/r", status: 200, seconds: Double(number) / 1000, now: start) }
+        for (quantile, expected) in [("0.5", 0.5), ("0.99", 0.99), ("0.999", 0.999)] {
+            let found = value(quantile, after: 1) ?? 0
+            #expect(abs(found - expected) <= 0.001 * expected, "\(quantile): \(found)")
+        }
+        // The second minute sees the first, the third does not.
+        metrics.record(route: "/r", status: 200, seconds: 0.002, now: start + .seconds(70))
+        #expect(value("0.5", after: 70).map { $0 > 0.4 } == true)
+        #expect(value("0.999", after: 131).map { abs($0 - 0.002) < 1e-5 } == true)
+        #expect(value("0.5", after: 1000)?.isNaN == true)
+        #expect(metrics.text(gauges: [], now: start + .seconds(1000)).contains("latency_seconds_count{route=\"/r\"} 1001"))
+    }
+
+    /// A map that was made beforehand is shown, one of another index is not.
+    @Test func mapOfNeighbors() async throws {
+        let folder = try TemporaryFolder()
+        var paths = fixture.paths
+        let index = try StoredIndex.open(paths.index, kernels: Kernels(threads: 1))
+        var configuration = NeighborMap.Configuration()
+        configuration.epochs = 10
+        let map = try NeighborMap(of: index, configuration: configuration, threads: 1)
+        try map.write(to: folder["map"])
+        paths.map = folder["map"]
+        let json = try await fixture.service(paths: paths).ask("GET", "/v1/map?limit=60").json
+        #expect(json["method"] == "neighbors" && json["items"]?.array?.count == 60 && json["titles"]?.array?.count == 60)
+        #expect(json["items"]?.array?[1].string == "it2")
+        let x = json["x"]?.array?[1].double ?? 0
+        #expect(abs(x - Double(map.coordinates[4])) < 0.001)
+        #expect(json["z"]?.array?.allSatisfy { 0...1 ~= ($0.double ?? -1) } == true)
+
+        let other = ExactIndex(embeddings: index.embeddings, kernels: try Kernels(threads: 1))
+        try other.write(to: folder["x"])
+        let moved = try Embeddings(
+            identifiers: index.embeddings.identifiers, vectors: StoredArray(index.embeddings.vectors.map { -$0 }), dimension: index.dimension,
+            isNormalized: true)
+        try ExactIndex(embeddings: moved, kernels: try Kernels(threads: 1)).write(to: folder["y"])
+        try map.write(to: folder["x.map"])
+        try map.write(to: folder["y.map"])
+        paths.map = nil
+        paths.index = folder["x"]
+        #expect(try await fixture.service(paths: paths).ask("GET", "/v1/map").json["method"] == "neighbors")
+        paths.index = folder["y"]
+        #expect(try await fixture.service(paths: paths).ask("GET", "/v1/map").json["method"] == "principal components")
+        paths.map = folder["y.map"]
+        #expect(throws: DataError.self) { try fixture.service(paths: paths) }
+    }
+
+    @Test func indexOfAnotherModelIsRefused() throws {
+        let folder = try TemporaryFolder()
+        var paths = fixture.paths
+        let model = try PinSageModel.open(try #require(paths.model))
+        var embeddings = try StoredIndex.open(paths.index, kernels: Kernels(threads: 1)).embeddings
+        for (fingerprint, fits) in [(model.fingerprint, true), ("0123456789abcdef", false)] {
+            embeddings.modelFingerprint = fingerprint
+            paths.index = folder[fingerprint]
+            try ExactIndex(embeddings: embeddings, kernels: Kernels(threads: 1)).write(to: paths.index)
+            #expect(try StoredIndex.open(paths.index, kernels: Kernels(threads: 1)).embeddings.modelFingerprint == fingerprint)
+            if fits { _ = try fixture.service(paths: paths) } else { #expect(throws: DataError.self) { try fixture.service(paths: paths) } }
+        }
+    }
+
     @Test func pagesAreServedAndNothingElse() async {
         for (path, type) in [("/", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css"), ("/openapi.json", "application/json")] {
             let answer = await service.ask("GET", path)

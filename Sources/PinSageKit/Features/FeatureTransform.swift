@@ -63,6 +63,14 @@ public struct FeatureTransform: Sendable {
         return (unit, unit, unit * Self.attributeWeight)
     }
 
+    /// Whether a text has a word, or a part of one, that the fitted texts had; otherwise its vector is zeros and says nothing of it.
+    public func knowsWords(of text: String) throws -> Bool {
+        guard let features = self.text else { return false }
+        var rows = RaggedLists()
+        try features.appendRows(of: [TextFeatures.fields(ItemDescription(title: text))], to: &rows, threads: 1)
+        return !rows.targets.isEmpty
+    }
+
     // MARK: Fitting
 
     /// What a long fit is doing: a stage, and how far it is. `total` is 0 where the end is not known.

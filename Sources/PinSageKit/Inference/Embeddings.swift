@@ -9,6 +9,11 @@ public struct Embeddings: Sendable {
     /// Whether every vector has length 1 (or 0), so that dot product and cosine agree.
     public let isNormalized: Bool
 
+    /// ``PinSageModel/fingerprint`` of the model that made the vectors, where that is known.
+    public internal(set) var modelFingerprint: String?
+    /// The checksum of the file of vectors in its manifest; `nil` for vectors that were made in memory.
+    public internal(set) var vectorsChecksum: UInt32?
+
     public var count: Int { identifiers.count }
 
     /// - Throws: ``DataError`` when the sizes do not fit together.
@@ -65,6 +70,23 @@ public struct Embeddings: Sendable {
         try self.init(
             identifiers: identifiers, vectors: vectors, dimension: shape[1],
             isNormalized: artifact.manifest.metadata["normalized"]?.bool ?? false)
+        modelFingerprint = artifact.manifest.metadata[Self.modelKey]?.string
+        vectorsChecksum = artifact.manifest.files["vectors.npy"]?.crc32c
+    }
+
+    static let modelKey = "model_fingerprint"
+
+    /// What an index says in its manifest of the model whose vectors it holds.
+    var modelMetadata: [String: JSONValue] { modelFingerprint.map { [Self.modelKey: .string($0)] } ?? [:] }
+
+    /// - Throws: ``DataError`` when it is known that another model made the vectors.
+    public func requireMade(by model: PinSageModel, file: String? = nil) throws {
+        guard let modelFingerprint else { return }
+        let found = model.fingerprint
+        guard found == modelFingerprint else {
+            throw DataError(
+                "the vectors were made by another model (\(modelFingerprint)) than this one (\(found)): embed and index again", file: file)
+        }
     }
 
     /// Writes what ``init(_:)`` reads; `normalized` in the metadata is the caller's.

@@ -38,9 +38,10 @@ public struct ExactIndex: NearestNeighborIndex {
     public func write(to path: String) throws {
         var writer = try ArtifactWriter(kind: StoredIndex.kind, at: path)
         try embeddings.write(into: &writer)
-        try writer.commit(metadata: [
+        let metadata: [String: JSONValue] = [
             "index": .string(ExactIndex.name), "storage": "f32", "normalized": JSONValue(embeddings.isNormalized),
             "dimension": JSONValue(dimension),
-        ])
+        ]
+        try writer.commit(metadata: metadata.merging(embeddings.modelMetadata) { $1 })
     }
 }

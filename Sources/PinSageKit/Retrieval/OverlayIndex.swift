@@ -114,13 +114,22 @@ public struct OverlayIndex: Sendable {
         var first = 0
         for block in blocks {
             let rows = block.count / dimension
-            let candidates = (first..<first + rows).filter { added in
-                let item = ItemID(base.count + added)
-                return !removedAdditions.contains(added) && !inAdded.contains(item) && (filter?.contains(item) ?? true)
+            // `nil` is all: most requests after most changes.
+            var candidates: [Int64]?
+            if filter != nil || !inAdded.isEmpty || !removedAdditions.isEmpty {
+                candidates = (first..<first + rows).filter { added in
+                    let item = ItemID(base.count + added)
+                    return !removedAdditions.contains(added) && !inAdded.contains(item) && (filter?.contains(item) ?? true)
+                }.map { Int64($0 - first) }
             }
-            let found = min(k, candidates.count)
+            let found = min(k, candidates?.count ?? rows)
             if found > 0 {
-                let (ids, scores) = try kernels.topK(queries: queries, rows: block, candidates: candidates.map { Int64($0 - first) }, k: found)
+                let (ids, scores) =
+                    if let candidates {
+                        try kernels.topK(queries: queries, rows: block, candidates: candidates, k: found)
+                    } else {
+                        try kernels.topK(queries: queries, rows: block, k: found)
+                    }
                 for query in 0..<queries.rows {
                     lists[query] += (query * found..<(query + 1) * found).map { place in
                         Neighbor(item: ItemID(base.count + first + Int(ids[place])), score: scores[place])

@@ -9,6 +9,9 @@ public struct PrincipalProjection: Sendable {
     public let coordinates: Matrix
     /// The share of the variance along each axis.
     public let shares: [Float]
+    /// The mean that is taken away, and the directions of the axes.
+    private let mean: [Float]
+    private let directions: [[Float]]
 
     /// - Parameters:
     ///   - limit: items are drawn evenly where there are more.
@@ -48,6 +51,24 @@ public struct PrincipalProjection: Sendable {
         shares = (0..<axes).map { axis in (0..<count).reduce(Float(0)) { $0 + coordinates[$1, axis] * coordinates[$1, axis] } / total }
         self.items = items
         self.coordinates = coordinates
+        self.mean = mean.map { Float($0) }
+        directions = basis
+    }
+
+    /// All items of these embeddings on the axes, (N, axes), flat. - Complexity: O(N * dimension * axes)
+    func places(of embeddings: Embeddings, threads: Int) throws -> [Float] {
+        precondition(embeddings.dimension == mean.count, "\(embeddings.dimension) numbers, the axes have \(mean.count)")
+        let rows = try parallelMap(embeddings.count, threads: threads, grain: 1024) { range in
+            range.map { row -> [Float] in
+                let vector = embeddings[ItemID(row)]
+                return directions.map { direction in
+                    var sum: Float = 0
+                    for column in vector.indices where vector[column].isFinite { sum += (vector[column] - mean[column]) * direction[column] }
+                    return sum
+                }
+            }
+        }
+        return Array(rows.joined())
     }
 
     private static func axes(of covariance: [Float], width: Int, count: Int) -> [[Float]] {

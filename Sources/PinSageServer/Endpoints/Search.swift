@@ -36,7 +36,9 @@ extension RecommendationService {
             let allowed = try filter.map { try view.filter($0) }
             var byWords: [ItemID] = [], byMeaning: [Neighbor] = []
             if mode != .meaning { byWords = try view.search(text, limit: k, among: allowed) }
-            if mode != .words, usesText {
+            // A text without a known word would find what is near to nothing in particular.
+            let hasMeaning = try usesText && view.knowsWords(of: text)
+            if mode != .words, hasMeaning {
                 byMeaning = try view.index.neighbors(of: try view.embedding(of: text), k: k, among: allowed)[0]
             }
             let hits = Self.fused(byWords, byMeaning, k: k)
@@ -52,6 +54,7 @@ extension RecommendationService {
                 json.endObject()
             }
             json.endArray()
+            if mode != .words, usesText, !hasMeaning { json.member("note", "the model knows none of these words, so nothing was found by meaning") }
             json.endObject()
             return .json(json)
         }

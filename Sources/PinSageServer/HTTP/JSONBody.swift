@@ -24,11 +24,8 @@ struct JSONBody {
         self.place = place
     }
 
-    /// A member as it is; `null` counts as missing.
-    mutating func take(_ name: String) -> JSONValue? {
-        let value = members.removeValue(forKey: name)
-        return value == .null ? nil : value
-    }
+    /// A member as it is; `nil` where there is none. `null` is a value, and of no type that is asked for.
+    mutating func take(_ name: String) -> JSONValue? { members.removeValue(forKey: name) }
 
     private func wrong(_ name: String, _ expected: String) -> Problem { .badRequest("expected \"\(name)\" of \(place) to be \(expected)") }
 

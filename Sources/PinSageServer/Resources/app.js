@@ -86,7 +86,7 @@ function explanation(why) {
   if (why.collections.length) {
     details.append(make("p", { className: "quiet" }, "Together in"), make("ul", {}, ...why.collections.map((part) =>
       make("li", {}, share(part.share), make("span", { title: part.collection }, part.collection),
-        make("span", {}, `${percent(part.share)} of ${part.items} items`)))));
+        make("span", {}, `${percent(part.share)} · ${part.items} items`)))));
   }
   if (why.neighbors.length) {
     details.append(make("p", { className: "quiet" }, "Its neighbors that point here"), make("ul", {}, ...why.neighbors.map((part) =>
@@ -293,7 +293,9 @@ async function suggest() {
     });
     return option;
   }));
-  if (!found.results.length) $("suggestions").append(make("li", { role: "option", "aria-disabled": "true" }, "Nothing found"));
+  if (!found.results.length) {
+    $("suggestions").append(make("li", { role: "option", "aria-disabled": "true" }, make("span", {}, "Nothing found"), make("span", { className: "quiet" }, found.note || "")));
+  }
   $("suggestions").hidden = false;
   $("search").setAttribute("aria-expanded", "true");
   selected = -1;
@@ -345,6 +347,8 @@ function loadMap() {
     Object.assign(map, { x: answer.x, y: answer.y, z: answer.z, items: answer.items, titles: answer.titles, total: answer.total });
     map.items.forEach((item, place) => map.places.set(item, place));
     $("plane").setAttribute("aria-label", `${map.items.length} items on a plane (${answer.method})`);
+    if (answer.method !== "neighbors") $("map-about").textContent = "Items that are alike lie near each other, but not all that lie near each other are alike.";
+    if (map.total > map.items.length) $("map-about").textContent += ` ${map.items.length.toLocaleString("en")} of ${map.total.toLocaleString("en")} are shown.`;
     showWholeMap();
   })();
   return map.loaded;
@@ -361,7 +365,8 @@ function showWholeMap() {
   const [left, right] = span(map.x), [bottom, top] = span(map.y);
   map.centerX = (left + right) / 2;
   map.centerY = (bottom + top) / 2;
-  map.scale = 0.9 * Math.min(width / Math.max(right - left, 1e-9), height / Math.max(top - bottom, 1e-9));
+  map.scale = map.wholeScale = 0.9 * Math.min(width / Math.max(right - left, 1e-9), height / Math.max(top - bottom, 1e-9));
+  map.isWhole = true;
   drawMap();
 }
 
@@ -379,7 +384,9 @@ function drawMap() {
   const context = canvas.getContext("2d"), dark = document.documentElement.dataset.theme === "dark";
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  const size = Math.max(1.5, Math.min(5, Math.sqrt(map.scale) / 6));
+  // Points of a full map cover a tenth of it or so, and grow when there are fewer in sight.
+  const room = Math.sqrt(width * height / Math.max(map.items.length, 1)), closer = Math.sqrt(map.scale / (map.wholeScale || map.scale));
+  const size = Math.max(1.5, Math.min(7, 0.35 * room * closer));
   context.globalAlpha = 0.65;
   for (let place = 0; place < map.items.length; place++) {
     const [x, y] = toScreen(place);
@@ -402,7 +409,12 @@ function drawMap() {
     if (label) {
       context.fillStyle = dark ? "#edeae4" : "#22211f";
       context.font = "600 13px system-ui, sans-serif";
-      context.fillText(label.slice(0, 40), x + radius + 3, y + 4);
+      const text = label.slice(0, 40), length = context.measureText(text).width;
+      const left = x + radius + 3 + length > width ? x - radius - 3 - length : x + radius + 3;
+      context.lineWidth = 4;
+      context.lineJoin = "round";
+      context.strokeText(text, left, y + 4);
+      context.fillText(text, left, y + 4);
     }
   };
   for (const entry of state.results) ring(entry.item, 5, dark ? "#ffb4ab" : "#d6554b");
@@ -425,6 +437,7 @@ function zoom(factor, x = $("plane").clientWidth / 2, y = $("plane").clientHeigh
   map.centerX += dx / map.scale * (1 - 1 / factor);
   map.centerY += dy / map.scale * (1 - 1 / factor);
   map.scale *= factor;
+  map.isWhole = false;
   drawMap();
 }
 
@@ -436,6 +449,7 @@ $("plane").addEventListener("wheel", (event) => {
 $("plane").addEventListener("pointerdown", (event) => {
   map.pointers.set(event.pointerId, event);
   map.moved = 0;
+  $("tip").hidden = true;
   $("plane").setPointerCapture(event.pointerId);
 });
 $("plane").addEventListener("pointermove", (event) => {
@@ -460,6 +474,7 @@ $("plane").addEventListener("pointermove", (event) => {
   } else {
     map.centerX -= (event.clientX - before.clientX) / map.scale;
     map.centerY += (event.clientY - before.clientY) / map.scale;
+    map.isWhole = false;
     drawMap();
   }
 });
@@ -481,6 +496,7 @@ $("plane").addEventListener("keydown", (event) => {
     event.preventDefault();
     map.centerX += moves[event.key][0];
     map.centerY += moves[event.key][1];
+    map.isWhole = false;
     drawMap();
   } else if (event.key === "+" || event.key === "=") zoom(1.4);
   else if (event.key === "-") zoom(1 / 1.4);
@@ -496,13 +512,14 @@ $("map-button").addEventListener("click", async () => {
   if (!opens) return;
   try {
     await loadMap();
-    drawMap();
+    // The window may have another size than when the map was closed.
+    if (map.isWhole) showWholeMap(); else drawMap();
   } catch (error) {
     map.loaded = null;
     show(error);
   }
 });
-addEventListener("resize", drawMap);
+addEventListener("resize", () => { if (map.isWhole) showWholeMap(); else drawMap(); });
 
 // --- Controls
 
@@ -517,6 +534,8 @@ $("theme-button").addEventListener("click", () => setTheme(document.documentElem
   try { theme = localStorage.getItem("theme"); } catch { /* not remembered */ }
   document.documentElement.dataset.theme = theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 }
+
+if (matchMedia("(hover: none)").matches) $("search").placeholder = "Search items";
 
 let filterTimer = 0;
 $("filter").addEventListener("input", () => {

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import PinSageCatalog
 internal import PinSageKit
 internal import Synchronization
@@ -8,6 +9,8 @@ public struct ServedPaths: Sendable {
     public var dataset: String
     /// Needed for free text and for new items.
     public var model: String?
+    /// A map of the index by `NeighborMap`; `nil` takes the one beside the index (its path with ".map") where there is one.
+    public var map: String?
     /// The file that keeps what is put in and taken out; made by the first change. `nil` takes no changes.
     public var live: String?
 
@@ -26,6 +29,8 @@ final class Artifacts: Sendable {
     let catalog: SQLiteCatalog?
     let model: PinSageModel?
     let cards: ItemCards
+    /// Places of items on a plane; `nil` without a map of this index.
+    let map: NeighborMap?
     /// Draws the neighborhoods that explanations and new items are made of.
     let sampler: NeighborhoodSampler
     let kernels: Kernels
@@ -58,6 +63,8 @@ final class Artifacts: Sendable {
         if let model, let path = paths.model, model.configuration.dimension != index.dimension {
             throw DataError("the model makes vectors of \(model.configuration.dimension) numbers, the index has \(index.dimension)", file: path)
         }
+        if let model { try index.embeddings.requireMade(by: model, file: paths.index) }
+        map = try Self.map(paths, of: index)
         modelFingerprint =
             try paths.model.flatMap { path in
                 try JSONValue(contentsOf: path + "/manifest.json")["crc32c_of_the_following_lines"]?.string
@@ -69,6 +76,23 @@ final class Artifacts: Sendable {
         examples = Self.mostConnected(dataset.graph, count: 12)
         sampler = try NeighborhoodSampler(
             graph: dataset.graph, configuration: model?.walks ?? WalkConfiguration(), seed: model?.seed ?? 1)
+    }
+
+    /// The map that was asked for, or one that lies beside the index and was made of it.
+    private static func map(_ paths: ServedPaths, of index: any NearestNeighborIndex) throws -> NeighborMap? {
+        let path = paths.map ?? String(paths.index.reversed().drop { $0 == "/" }.reversed()) + ".map"
+        guard paths.map != nil || FileManager.default.fileExists(atPath: path) else { return nil }
+        do {
+            let map = try NeighborMap.open(path)
+            guard map.count == index.count, map.vectorsChecksum == index.embeddings.vectorsChecksum else {
+                throw DataError("the map was made of other vectors than the index has: run project2d again", file: path)
+            }
+            return map
+        } catch {
+            // One that nobody asked for, left by an older index, keeps nobody from answering.
+            if paths.map != nil { throw error }
+            return nil
+        }
     }
 
     private static func mostConnected(_ graph: Graph, count: Int) -> [ItemID] {

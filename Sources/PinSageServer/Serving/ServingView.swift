@@ -72,6 +72,9 @@ struct ServingView: Sendable {
         return Array(merged.prefix(limit))
     }
 
+    /// Whether the model knows a word of a text.
+    func knowsWords(of text: String) throws -> Bool { try artifacts.model?.features.knowsWords(of: text) ?? false }
+
     /// The embedding of a text as that of a new item with this title, (1, dimension).
     func embedding(of text: String) throws -> Matrix {
         guard let model = artifacts.model else { throw Problem.badRequest("free text needs a model") }

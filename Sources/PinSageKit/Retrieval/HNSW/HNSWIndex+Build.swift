@@ -19,6 +19,7 @@ extension HNSWIndex {
             held = try Embeddings(
                 identifiers: embeddings.identifiers, vectors: try kernels.normalized(embeddings.vectors, width: width), dimension: width,
                 isNormalized: true)
+            held.modelFingerprint = embeddings.modelFingerprint
         }
         let rows = try traversalRows(held.vectors, width: width, storage: configuration.storage, kernels: kernels)
         let (order, levels) = insertionOrder(count: count, configuration: configuration)

@@ -67,12 +67,13 @@ extension HNSWIndex {
         try writer.write("links", graph.links, shape: [count, graph.linksWidth])
         try writer.write("upper_links", graph.upperLinks, shape: [graph.upperLinks.count / graph.upperWidth, graph.upperWidth])
         try writer.write("upper_first", graph.upperFirst)
-        try writer.commit(metadata: [
+        let metadata: [String: JSONValue] = [
             "index": .string(HNSWIndex.name), "hnsw_version": JSONValue(HNSWIndex.version), "normalized": JSONValue(embeddings.isNormalized),
             "dimension": JSONValue(dimension), "storage": .string(configuration.storage.rawValue), "metric": .string(configuration.metric.rawValue),
             "links": JSONValue(configuration.links), "ef_construction": JSONValue(configuration.efConstruction), "ef": JSONValue(configuration.ef),
             "batch": JSONValue(configuration.batch), "seed": .string(String(configuration.seed)), "entry": JSONValue(graph.entry),
             "top": JSONValue(graph.top),
-        ])
+        ]
+        try writer.commit(metadata: metadata.merging(embeddings.modelMetadata) { $1 })
     }
 }

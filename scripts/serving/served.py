@@ -1,0 +1,149 @@
+"""What the scripts of this folder share: a server on artifacts that are given or made here, and requests to it."""
+import argparse
+import http.client
+import json
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+TOPICS = ["database query storage engine", "font typeface glyph serif", "compiler parser syntax grammar", "garden plant seed flower",
+          "music song chord melody", "kernel driver scheduler memory", "recipe bread dough oven", "mountain trail summit glacier"]
+
+
+def arguments(description):
+    """The options that every script has; give either all artifacts or none."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--program", default=None, help="pinsage-cli (default: the newest one under .build)")
+    for name in ["index", "dataset", "model"]:
+        parser.add_argument("--" + name, help="served in place of a small data set that is made for the purpose")
+    return parser
+
+
+def program(options):
+    if options.program:
+        return str(pathlib.Path(options.program).resolve())
+    found = [path for kind in ["release", "debug"] if (path := ROOT / ".build" / kind / "pinsage-cli").exists()]
+    if not found:
+        sys.exit("there is no pinsage-cli under .build: run swift build --product pinsage-cli, or give --program")
+    return str(max(found, key=lambda path: path.stat().st_mtime))
+
+
+def make_artifacts(program, folder, items=2000, seed=1):
+    """Imports, trains, embeds, indexes and maps a small catalogue of eight topics by the public commands."""
+    draw = random.Random(seed)
+    words = [topic.split() for topic in TOPICS]
+    with open(f"{folder}/items.tsv", "w") as file:
+        file.write("item\ttitle\turl\ttext\ttopic\tstars\n")
+        for item in range(items):
+            topic = item % len(TOPICS)
+            title = " ".join(draw.choice(words[topic]) for _ in range(3)).capitalize() + f" no. {item}"
+            stars = "" if item % 3 == 0 else str(draw.randrange(1000))
+            file.write(f"it{item}\t{title}\thttps://example.org/{item}\tAbout {' '.join(words[topic])} & <b>more</b>\t{words[topic][0]}\t{stars}\n")
+    with open(f"{folder}/edges.tsv", "w") as file:
+        file.write("item\tcollection\n")
+        for item in range(items):
+            for _ in range(4):
+                file.write(f"it{item}\tlist {item % len(TOPICS)}-{draw.randrange(items // 40 + 1)}\n")
+    for command in [
+        ["import", "--edges", "edges.tsv", "--items", "items.tsv", "--output", "dataset"],
+        ["train", "dataset", "--output", "model", "--epochs", "1", "--dimension", "32"],
+        ["embed", "--model", "model", "--dataset", "dataset", "--output", "embeddings"],
+        ["index", "--embeddings", "embeddings", "--kind", "hnsw", "--output", "index"],
+        ["project2d", "--index", "index"],
+    ]:
+        subprocess.run([program] + command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+class Server:
+    """A running server, whose changes go to a file of its own; stopped with its `with` block."""
+
+    def __init__(self, options, *extra, live=None):
+        self.program = program(options)
+        self.folder = tempfile.mkdtemp(prefix="pinsage-serving-")
+        given = [options.index, options.dataset, options.model]
+        if any(given) and not all(given):
+            sys.exit("give --index, --dataset and --model, or none of them")
+        if any(given):
+            self.index, self.dataset, self.model = given
+        else:
+            make_artifacts(self.program, self.folder)
+            self.index, self.dataset, self.model = (f"{self.folder}/{name}" for name in ["index", "dataset", "model"])
+        self.live = live or f"{self.folder}/live.sqlite"
+        self.extra = list(extra)
+        self.process = None
+        self.start()
+
+    def start(self):
+        begin = time.monotonic()
+        self.process = subprocess.Popen(
+            [self.program, "serve", "--port", "0", "--index", self.index, "--dataset", self.dataset, "--model", self.model, "--live", self.live]
+            + self.extra, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if match := re.search(r"http://[^ ]*:(\d+)/", line):
+                self.port = int(match[1])
+                break
+            print(line, end="", file=sys.stderr)
+        else:
+            sys.exit(f"the server ended with status {self.process.wait()}")
+        status, _ = Client(self.port).ask("GET", "/readyz")
+        assert status == 200, status
+        self.ready_seconds = time.monotonic() - begin
+        threading.Thread(target=lambda stream: [print("server:", line, end="", file=sys.stderr) for line in stream], args=[self.process.stderr],
+                         daemon=True).start()
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def anonymous_bytes(self):
+        """Memory without mapped files."""
+        for line in open(f"/proc/{self.process.pid}/status"):
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(60)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Client:
+    """One connection that is kept open."""
+
+    def __init__(self, port):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def ask(self, method, target, body=None):
+        """Status and body; a JSON body as it is meant."""
+        headers = {} if body is None else {"content-type": "application/json"}
+        self.connection.request(method, target, None if body is None else json.dumps(body), headers)
+        answer = self.connection.getresponse()
+        data = answer.read()
+        if "json" in (answer.headers.get("content-type") or "") and data:
+            return answer.status, json.loads(data)
+        return answer.status, data.decode()
+
+
+def item_path(name):
+    return "/v1/items/" + urllib.parse.quote(name, safe="")
+
+
+def items_of(server, count=2000):
+    """Ids of items, evenly drawn."""
+    status, answer = Client(server.port).ask("GET", f"/v1/map?limit={count}")
+    assert status == 200, answer
+    return answer["items"]

@@ -80,7 +80,7 @@ extension Baseline.Kind {
         }
     }
 
-    /// The values that ``BaselineRunner/tuned(_:on:metric:)`` tries.
+    /// The values that `tuned` tries.
     public var grid: [Double] {
         switch self {
         case .popularity, .content, .itemcf, .pixie: []

@@ -1,7 +1,7 @@
 #include "ps_hnsw.h"
 #include <string.h>
-#include "internal/ps_team.h"
-#include "internal/ps_walk.h"
+#include "../internal/ps_team.h"
+#include "../internal/ps_walk.h"
 
 /// A link from a row of the batch, as the list that gets it and the row.
 typedef uint64_t ps_back_link;

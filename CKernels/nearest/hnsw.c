@@ -1,7 +1,7 @@
 #include "ps_hnsw.h"
 #include <string.h>
-#include "internal/ps_team.h"
-#include "internal/ps_walk.h"
+#include "../internal/ps_team.h"
+#include "../internal/ps_walk.h"
 
 /// Rows scored by one call of a leaf, while the next ones are on their way from memory.
 enum { ROWS_AT_ONCE = 8 };

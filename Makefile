@@ -3,7 +3,7 @@ SWIFT ?= swift
 # Release builds of the program; tests run in debug (the library is optimised there too).
 BUILD := $(SWIFT) build -c release
 
-.PHONY: setup demo test bench lint check example clean
+.PHONY: setup demo test bench lint check example fuzz kills recipes docs dist api-check clean
 
 setup:
 	@scripts/setup
@@ -27,6 +27,34 @@ lint:
 example: setup
 	scripts/check-example
 
+# Every parser under libFuzzer, FUZZ_SECONDS each; docs/reliability.md has what long runs came to.
+FUZZ_SECONDS ?= 20
+fuzz: setup
+	scripts/fuzz --seconds $(FUZZ_SECONDS)
+
+# Every writing command killed at random moments, and on full and read-only disks.
+KILLS ?= 20
+kills: setup
+	$(SWIFT) build --product pinsage-cli
+	scripts/check-kills --kills $(KILLS)
+
+# The blocks of docs/recipes.md, with those of PostgreSQL, sqlite3 and NumPy that are there.
+recipes: setup
+	$(SWIFT) build --product pinsage-cli
+	scripts/check-recipes
+
+# The guides and every public symbol, with warnings as errors.
+docs: setup
+	scripts/make-docs
+
+# An archive that runs without a Swift toolchain; scripts/check-dist tries it in a bare Debian.
+dist: setup
+	scripts/make-dist
+
+# What this checkout breaks for apps that were written against the last tag. It builds both, so CI does not.
+api-check: setup
+	scripts/check-api
+
 clean:
 	$(SWIFT) package clean
-	rm -rf demo-output .build-example
+	rm -rf demo-output .build-example .build-fuzz .build-docs .build-dist

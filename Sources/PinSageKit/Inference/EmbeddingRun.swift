@@ -89,6 +89,7 @@ public struct EmbeddingRun {
     ) throws -> Report {
         // Before hours of work, not after.
         try ArtifactWriter.check(output, kind: Embeddings.kind)
+        try model.checkFeatures()
         try model.features.checkCompatible(with: dataset)
         let base = try options.base.map { try EmbeddingBase($0, model: model, dataset: dataset, latents: options.latents) }
         let pass = try LayerPass(model: model, kernels: kernels, latents: options.latents, memory: options.memory)

@@ -32,14 +32,17 @@ extension PinSageModel {
         if let idVectors, idVectors.columns != description.model.idWidth {
             throw DataError("expected id vectors of width \(description.model.idWidth), found \(idVectors.columns)", file: weightsPath)
         }
-        let features = try FeatureTransform.read(from: path)
-        guard features.width == description.model.featureWidth else {
-            throw DataError("expected features of width \(description.model.featureWidth), found \(features.width)", file: path)
-        }
         return PinSageModel(
             configuration: description.model, parameters: try Parameters(tensors: tensors, configuration: description.model, file: weightsPath),
-            walks: description.walks, neighborsPerLayer: description.neighborsPerLayer, seed: description.seed, features: features,
-            idVectors: idVectors)
+            walks: description.walks, neighborsPerLayer: description.neighborsPerLayer, seed: description.seed,
+            features: try FeatureTransform.read(from: path), idVectors: idVectors)
+    }
+
+    /// - Throws: ``DataError`` where the feature transform makes rows of another width than the weights read.
+    func checkFeatures() throws {
+        guard features.width == configuration.featureWidth else {
+            throw DataError("expected features of width \(configuration.featureWidth), found \(features.width)")
+        }
     }
 
     /// Writes the model as an artifact of its own.

@@ -3,7 +3,7 @@ SWIFT ?= swift
 # Release builds of the program; tests run in debug (the library is optimised there too).
 BUILD := $(SWIFT) build -c release
 
-.PHONY: setup demo test test-neon test-avx512 test-sanitized bench lint example clean
+.PHONY: setup demo test test-neon test-avx512 test-sanitized bench lint example kills recipes docs api-check clean
 
 setup:
 	@scripts/setup
@@ -34,6 +34,25 @@ lint:
 example: setup
 	scripts/check-example
 
+# Every writing command killed at random moments, and on full and read-only disks.
+KILLS ?= 20
+kills: setup
+	$(SWIFT) build --product pinsage-cli
+	scripts/check-kills --kills $(KILLS)
+
+# The blocks of docs/recipes.md, with those of PostgreSQL, sqlite3 and NumPy that are there.
+recipes: setup
+	$(SWIFT) build --product pinsage-cli
+	scripts/check-recipes
+
+# The guides and every public symbol, with warnings as errors.
+docs: setup
+	scripts/make-docs
+
+# What this checkout breaks for apps that were written against the last tag. It builds both, so CI does not.
+api-check: setup
+	scripts/check-api
+
 clean:
 	$(SWIFT) package clean
-	rm -rf demo-output .build-example
+	rm -rf demo-output .build-example .build-docs

@@ -18,11 +18,13 @@ struct PinSageCLI: AsyncParsableCommand {
             ImportCommand.self, AppendCommand.self, CompactCommand.self, PruneCommand.self, SynthCommand.self, SplitCommand.self, TrainCommand.self,
             EmbedCommand.self, ExportCommand.self, IndexCommand.self, QueryCommand.self, EvaluateCommand.self, AblationCommand.self,
             NeighborsCommand.self, Project2DCommand.self, ServeCommand.self, InfoCommand.self, DoctorCommand.self, DemoCommand.self,
+            CompletionsCommand.self,
         ])
 
     static func main() async {
         // A file that may not grow further is then an error like a full disk, and not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
+        refuseUnknownCommand()
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -33,6 +35,18 @@ struct PinSageCLI: AsyncParsableCommand {
         } catch {
             exit(reporting: error)
         }
+    }
+
+    /// Ends the process when the first word is no command, with the command that is most like it: the parser would only call it unexpected.
+    private static func refuseUnknownCommand() {
+        guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-") else { return }
+        let names = configuration.subcommands.compactMap { type in type.configuration.commandName } + ["help"]
+        guard !names.contains(word) else { return }
+        let closest = names.map { (name: $0, edits: edits($0, word)) }.filter { $0.edits <= 2 }.min { $0.edits < $1.edits }?.name
+        Terminal.error(
+            "error: there is no command '\(Terminal.line(word))'" + (closest.map { "; did you mean '\($0)'?" } ?? "")
+                + " ('pinsage-cli --help' lists all)")
+        exit(withError: ExitCode(64))
     }
 
     /// Ends the process with a message and the status that belongs to the error.

@@ -25,6 +25,20 @@ import Testing
         #expect(try pinsage("--help").status == 0)
     }
 
+    @Test func mistypedCommandsAndOptionsAreSuggested() throws {
+        for (arguments, suggestion) in [(["trian", "d"], "'train'"), (["imprt"], "'import'"), (["train", "d", "--ouput", "m"], "--output")] {
+            let result = try pinsage(arguments)
+            #expect(result.status == 64 && result.errors.contains(suggestion), "\(arguments): \(result.errors)")
+        }
+        let other = try pinsage("nonsense")
+        #expect(other.status == 64 && other.errors.contains("--help") && !other.errors.contains("mean"), "\(other.errors)")
+    }
+
+    @Test(arguments: ["bash", "zsh", "fish"]) func completions(_ shell: String) throws {
+        let result = try pinsage("completions", shell)
+        #expect(result.status == 0 && result.output.contains("pinsage-cli") && result.output.contains("hard-negatives"), "\(result.errors)")
+    }
+
     @Test func importSplitInfo() throws {
         try folder.write("i.tsv", "item\ttitle\n" + (0..<10).map { "i\($0)\tItem \($0)\n" }.joined())
         try folder.write("e.tsv", "item\tcollection\ttime\n" + (0..<60).map { "i\($0 * 7 % 10)\tc\($0 % 4)\t\($0)\n" }.joined())

@@ -7,7 +7,7 @@
 /// The features of items, fitted to a dataset: what a model sees of an item, and all that is needed to see a new one the same way.
 ///
 /// A row is the concatenation of blocks: dense tables in the order of their names, text, attributes, log-degree. Dense and text blocks are
-/// scaled to length 1 for each item before the block's weight is applied (attributes: see ``AttributeFeatures``); the weights of the content
+/// scaled to length 1 for each item before the block's weight is applied (attributes: see `AttributeFeatures`); the weights of the content
 /// blocks together have length 1, so the whole row has about length 1 and the cosine of two rows is the weighted mean of the blocks' cosines.
 /// log(1 + degree) is divided by its largest value in the fitted dataset and weighs ``FeatureConfiguration/logDegreeWeight``, little unless
 /// told otherwise: the model can use it, the cosine hardly sees it.
@@ -178,7 +178,7 @@ public struct FeatureTransform: Sendable {
     /// The row of one item, known or new, from what is known of it.
     ///
     /// - Parameters:
-    ///   - dense: its dense features by name; one that is missing is zeros.
+    ///   - features: its dense features by name; one that is missing is zeros.
     ///   - degree: the number of collections that it is in; 0 for a new item.
     /// - Throws: ``DataError`` for dense features of an unknown name or another width (it names both), ``KernelError``.
     public func vector(for description: ItemDescription, dense features: [String: [Float]] = [:], degree: Int = 0) throws -> [Float] {

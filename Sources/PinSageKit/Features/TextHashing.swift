@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// Three families of terms are counted: words, pairs of neighboring words, and character n-grams of " word " (spaces included, so
 /// that beginnings and ends of words differ from their middles). Each family has its own range of `2^bucketBits` buckets. Words are
-/// what ``TextTokens`` says they are.
+/// what `TextTokens` says they are.
 ///
 /// Hash: FNV-1a over the UTF-8 bytes of the term, 64 bits, started from `seed` and the family, finished with the fmix64 step of
 /// MurmurHash3; the bucket is the top `bucketBits` bits. It is part of the file format: the same text has the same buckets on every

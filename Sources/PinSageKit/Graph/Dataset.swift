@@ -154,7 +154,7 @@ public struct Dataset: Sendable {
     /// Writes a dataset with the same items, collections, features and catalog, and another graph of as many rows.
     ///
     /// Everything but the graph is taken over as hard links where the file system can.
-    /// - Parameter metadata: added to the manifest.
+    /// - Parameter added: added to the metadata of the manifest.
     /// - Throws: ``DataError``; also for a dataset in memory, which has no files to take over.
     public func write(to output: String, replacingGraph graph: Graph, metadata added: [String: JSONValue] = [:]) throws {
         guard let path else { throw DataError("expected a dataset on disk, found one in memory") }

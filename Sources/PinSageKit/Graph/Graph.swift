@@ -33,6 +33,7 @@ public struct Graph: Sendable {
             return start..<end
         }
 
+        /// How many targets a row has.
         public func degree(of row: Int) -> Int { range(of: row).count }
 
         /// The position of the first target that is no row of the other side, which has `limit` rows.

@@ -27,6 +27,7 @@ public protocol ItemCatalog: Sendable {
 }
 
 extension ItemCatalog {
+    /// The descriptions of some items, in their order.
     public func descriptions(of items: [ItemID]) throws -> [ItemDescription] { try items.map(description(of:)) }
 }
 

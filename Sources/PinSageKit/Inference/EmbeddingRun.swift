@@ -12,6 +12,7 @@
 ///
 /// With a base, only items that are new or whose own input vector or neighborhood changed are embedded; the others keep the base's vectors.
 public struct EmbeddingRun {
+    /// How much memory a run takes, what it keeps vectors as, and what it starts from.
     public struct Options: Sendable {
         /// About the most bytes of anonymous memory. It decides how many columns of a layer are pooled at a time and changes nothing in the result.
         public var memory: Int
@@ -88,6 +89,7 @@ public struct EmbeddingRun {
     ) throws -> Report {
         // Before hours of work, not after.
         try ArtifactWriter.check(output, kind: Embeddings.kind)
+        try model.checkFeatures()
         try model.features.checkCompatible(with: dataset)
         let base = try options.base.map { try EmbeddingBase($0, model: model, dataset: dataset, latents: options.latents) }
         let pass = try LayerPass(model: model, kernels: kernels, latents: options.latents, memory: options.memory)

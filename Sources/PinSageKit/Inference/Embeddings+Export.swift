@@ -24,6 +24,8 @@ extension Embeddings {
         switch format {
         case .sqlite: throw ConfigurationError("sqlite is written by PinSageCatalog")
         case .npy:
+            // Without old identifiers while the array changes: a killed export must not leave two files of different embeddings.
+            if FileSystem.kind(of: path + ".ids.txt")?.kind == .file { try FileSystem.remove(path + ".ids.txt") }
             try Npy.write(vectors, shape: [count, dimension], to: path)
             try writeLines(to: path + ".ids.txt", header: nil, threads: threads, progress: progress) { Self.field(identifiers[$0], spaces: false) }
         case .tsv:

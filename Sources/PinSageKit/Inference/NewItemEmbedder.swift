@@ -11,6 +11,7 @@ public struct NewItemEmbedder: Sendable {
     /// - Parameter catalog: the dataset's, where the model's features ask for texts or attributes.
     /// - Throws: ``DataError`` when the dataset lacks features that the model reads.
     public init(model: PinSageModel, dataset: Dataset, catalog: (any ItemCatalog)?, kernels: Kernels) throws {
+        try model.checkFeatures()
         try model.features.checkCompatible(with: dataset)
         guard catalog != nil || !model.features.needsCatalog else {
             throw DataError("the model's features are made of texts or attributes; the dataset has no catalog of them", file: dataset.path)

@@ -37,7 +37,7 @@ extension Kernels {
         return y
     }
 
-    /// What ``denseBackward(_:_:weight:y:activation:dy:dweight:dbias:dx1:dx2:)`` is to compute of an input's gradient.
+    /// What `denseBackward` is to compute of an input's gradient.
     public enum InputGradient: Sendable {
         /// Fixed features: no product at all.
         case none

@@ -28,10 +28,20 @@ public struct Parameters: Sendable, Equatable {
         g2 = Matrix(rows: configuration.dimension, columns: configuration.layerWidth)
     }
 
-    /// Names of the tensors, in the order of ``updateTensors(with:_:)`` and of weights.safetensors.
-    public var names: [String] {
-        convolve.indices.flatMap { ["convolve.\($0).q.weight", "convolve.\($0).q.bias", "convolve.\($0).w.weight", "convolve.\($0).w.bias"] }
+    /// Names of the tensors, in the order of ``updateTensors(_:)`` and of weights.safetensors.
+    public var names: [String] { Self.names(layers: convolve.count) }
+
+    static func names(layers: Int) -> [String] {
+        (0..<layers).flatMap { ["convolve.\($0).q.weight", "convolve.\($0).q.bias", "convolve.\($0).w.weight", "convolve.\($0).w.bias"] }
             + ["head.g1.weight", "head.g1.bias", "head.g2.weight"]
+    }
+
+    /// The shapes of the tensors of a model, in the order of ``names``.
+    static func shapes(_ c: PinSageConfiguration) -> [[Int]] {
+        (0..<c.layers).flatMap { index -> [[Int]] in
+            let width = c.width(into: index)
+            return [[c.hiddenWidth, width], [c.hiddenWidth], [c.layerWidth, width + c.hiddenWidth], [c.layerWidth]]
+        } + [[c.layerWidth, c.width(into: c.layers)], [c.layerWidth], [c.dimension, c.layerWidth]]
     }
 
     /// Name, shape and elements of every tensor.

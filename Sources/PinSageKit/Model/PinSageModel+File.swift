@@ -28,10 +28,21 @@ extension PinSageModel {
         }
         let weightsPath = try artifact.path(of: "weights.safetensors")
         let tensors = try Safetensors.read(weightsPath)
+        let idVectors = tensors["id_vectors"].flatMap(\.matrix)
+        if let idVectors, idVectors.columns != description.model.idWidth {
+            throw DataError("expected id vectors of width \(description.model.idWidth), found \(idVectors.columns)", file: weightsPath)
+        }
         return PinSageModel(
             configuration: description.model, parameters: try Parameters(tensors: tensors, configuration: description.model, file: weightsPath),
             walks: description.walks, neighborsPerLayer: description.neighborsPerLayer, seed: description.seed,
-            features: try FeatureTransform.read(from: path), idVectors: tensors["id_vectors"].flatMap(\.matrix))
+            features: try FeatureTransform.read(from: path), idVectors: idVectors)
+    }
+
+    /// - Throws: ``DataError`` where the feature transform makes rows of another width than the weights read.
+    func checkFeatures() throws {
+        guard features.width == configuration.featureWidth else {
+            throw DataError("expected features of width \(configuration.featureWidth), found \(features.width)")
+        }
     }
 
     /// Writes the model as an artifact of its own.
@@ -60,15 +71,17 @@ extension PinSageModel {
 extension Parameters {
     /// The tensors of a weights file. - Throws: ``DataError`` naming a tensor that is missing or of another shape.
     init(tensors: [String: Safetensors.Tensor], prefix: String = "", configuration: PinSageConfiguration, file: String) throws {
-        self.init(zeros: configuration)
-        let expected = self.tensors
-        try updateTensors { index, values in
-            let (name, shape, _) = expected[index]
+        // Before anything is made in the sizes that a file claims.
+        let names = Self.names(layers: configuration.layers)
+        for (name, shape) in zip(names, Self.shapes(configuration)) {
             guard let tensor = tensors[prefix + name] else { throw DataError("expected the tensor \(prefix + name), found none", file: file) }
             guard tensor.shape == shape else {
                 throw DataError("expected the tensor \(prefix + name) to have the shape \(shape), found \(tensor.shape)", file: file)
             }
-            values = tensor.values
+        }
+        self.init(zeros: configuration)
+        updateTensors { index, values in
+            if let tensor = tensors[prefix + names[index]] { values = tensor.values }
         }
     }
 }

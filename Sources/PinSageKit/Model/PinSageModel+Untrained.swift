@@ -2,7 +2,8 @@ extension PinSageModel {
     /// A model with the weights that training starts from, for the dense features of a dataset: what measurements of the embedding pass need.
     ///
     /// - Parameters:
-    ///   - hiddenWidth, layerWidth: `nil` takes what training would.
+    ///   - hiddenWidth: `nil` takes what training would.
+    ///   - layerWidth: the same.
     ///   - walks: its number of neighbors is that of every layer.
     /// - Throws: ``ConfigurationError``, ``SamplingError`` for settings that make no model.
     public static func untrained(

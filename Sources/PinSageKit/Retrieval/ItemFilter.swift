@@ -63,6 +63,7 @@ public struct ItemFilter: Sendable {
         return ItemFilter(words: words, items: items)
     }
 
+    /// Whether an item is let through.
     public func contains(_ item: ItemID) -> Bool {
         Int(item.row) < items && words[Int(item.row) / 64] >> UInt64(item.row % 64) & 1 == 1
     }

@@ -4,7 +4,7 @@
 /// changes, so that searches go on in the one they have while the next is made.
 ///
 /// Added vectors stand in blocks whose sizes at least double from the newest to the oldest, merged as they fill: an addition copies
-/// O(log added) vectors on average and at most ``tailRows`` at once but for merges.
+/// O(log added) vectors on average and at most `tailRows` at once but for merges.
 public struct OverlayIndex: Sendable {
     public let base: any NearestNeighborIndex
     /// Vectors of added items in row order, oldest block first.

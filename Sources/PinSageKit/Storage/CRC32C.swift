@@ -17,6 +17,7 @@ public struct CRC32C: Hashable, Sendable {
         return crc.value
     }
 
+    /// Takes further bytes into the checksum.
     public mutating func update(_ bytes: [UInt8]) {
         unsafe bytes.withUnsafeBytes { unsafe update($0) }
     }

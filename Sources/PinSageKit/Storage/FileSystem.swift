@@ -100,8 +100,17 @@ enum FileSystem {
         if code != 0 { throw error("\(old) cannot be renamed to this", new) }
     }
 
-    /// Makes a file through a temporary sibling, so that the path holds the old file or the complete new one. A link's target is replaced and
-    /// not the link.
+    /// The target of a link, so that the data behind it is replaced and not the link.
+    static func resolved(_ path: String) throws -> String {
+        let trimmed = withoutTrailingSlashes(path)
+        guard !trimmed.isEmpty else { throw DataError("expected a path for the output, found an empty one") }
+        guard kind(of: trimmed) != nil, let real = unsafe realpath(trimmed, nil) else { return trimmed }
+        defer { unsafe free(real) }
+        return unsafe String(cString: real)
+    }
+
+    /// Makes a file in a ``TemporaryDirectory`` beside it, so that the path holds the old file or the complete new one. A link's target is
+    /// replaced and not the link.
     ///
     /// - Throws: ``DataError`` when something else than a file is there (a device, a pipe, a folder), or what `body` threw.
     static func replaceFile(_ path: String, _ body: (_ temporary: String) throws -> Void) throws {
@@ -110,25 +119,19 @@ enum FileSystem {
             guard existing.kind == .file else {
                 throw DataError("expected a file to replace, found something else, which will not be replaced", file: path)
             }
-            if let real = unsafe realpath(path, nil) {
-                target = unsafe String(cString: real)
-                unsafe free(real)
-            }
+            target = try resolved(path)
         }
-        let temporary = "\(directory(of: target))/.\(name(of: target))\(partialSuffix)\(processIdentifier)"
-        try remove(temporary)
-        do {
-            try body(temporary)
-            try rename(temporary, to: target)
-        } catch {
-            try? remove(temporary)
-            throw error
-        }
+        let folder = try TemporaryDirectory(siblingOf: target)
+        let temporary = folder.path + "/" + name(of: target)
+        try body(temporary)
+        try rename(temporary, to: target)
+        folder.remove()
     }
 
-    private static let partialSuffix = ".partial-"
+    static let partialSuffix = ".partial-"
+    static let asideSuffix = ".old"
 
-    /// Whether a file is what a killed ``replaceFile(_:_:)`` left.
+    /// Whether a name is that of a ``TemporaryDirectory``, such as a killed ``replaceFile(_:_:)`` leaves.
     static func isPartial(_ name: String) -> Bool { name.hasPrefix(".") && name.contains(partialSuffix) }
 
     /// Exchanges two directories in one step, so that at every moment there is one under either name.
@@ -140,8 +143,9 @@ enum FileSystem {
         #endif
         if code == 0 { return }
         guard errno == EINVAL || errno == ENOSYS || errno == ENOTSUP else { throw error("\(one) cannot take the place of this", other) }
-        // A file system without exchange (NFS, old overlays): two renames, with a moment in which `other` does not exist.
-        let aside = one + ".old"
+        // A file system without exchange (NFS, old overlays): two renames, with a moment in which `other` does not exist. The next writer
+        // puts back what a process left aside that was killed then.
+        let aside = one + asideSuffix
         try rename(other, to: aside)
         try rename(one, to: other)
         try rename(aside, to: one)

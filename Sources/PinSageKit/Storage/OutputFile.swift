@@ -40,10 +40,12 @@ public final class OutputFile {
     /// How many bytes were written.
     public var count: Int { crc.count + buffer.count }
 
+    /// Writes bytes.
     public func write(_ bytes: [UInt8]) throws {
         try unsafe bytes.withUnsafeBytes { bytes in try unsafe write(bytes) }
     }
 
+    /// Writes a text as UTF-8.
     public func write(_ text: String) throws {
         var text = text
         try text.withUTF8 { bytes in try unsafe write(UnsafeRawBufferPointer(bytes)) }
@@ -54,6 +56,7 @@ public final class OutputFile {
         try unsafe withUnsafeBytes(of: element) { bytes in try unsafe write(bytes) }
     }
 
+    /// Writes the bytes of a buffer, which is not kept.
     public func write(_ bytes: UnsafeRawBufferPointer) throws {
         if bytes.count >= OutputFile.bufferBytes {
             try flush()

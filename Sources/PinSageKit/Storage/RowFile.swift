@@ -26,20 +26,31 @@ final class RowFile: RowStore, @unchecked Sendable {
         self.rows = rows
         self.columns = columns
         self.type = type
-        descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw FileSystem.error("the file cannot be made", path) }
         let elementType: ElementType = type == .f32 ? .float32 : .bfloat16
         let header = Npy.headerBytes(elementType: elementType, shape: [rows, columns], length: Self.headerBytes)
         let length = header.count + rows * columns * type.size
-        let found = FileSystem.kind(of: path)?.bytes ?? 0
-        guard found == 0 || found == length else { throw DataError("expected \(length) bytes, found \(found)", file: path) }
-        if found == length { return }
+        if let found = FileSystem.kind(of: path)?.bytes {
+            guard found == length else { throw DataError("expected \(length) bytes, found \(found)", file: path) }
+        } else {
+            // Under its name only when its header and room are there: a killed run must not leave half of it.
+            try FileSystem.replaceFile(path) { try RowFile.make($0, header: header, length: length) }
+        }
+        descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileSystem.error("the file cannot be opened", path) }
+    }
+
+    private static func make(_ path: String, header: [UInt8], length: Int) throws {
+        let file = try OutputFile(path)
+        try file.write(header)
+        try file.close()
+        let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileSystem.error("the file cannot be made", path) }
+        defer { close(descriptor) }
         #if !canImport(Darwin)
             let code = posix_fallocate(descriptor, 0, off_t(length))
             if code != 0 && code != EOPNOTSUPP && code != EINVAL { throw FileSystem.error("no room for \(length) bytes", path, code: code) }
         #endif
         if ftruncate(descriptor, off_t(length)) != 0 { throw FileSystem.error("the file cannot be made as long", path) }
-        try unsafe header.withUnsafeBytes { bytes in try unsafe write(bytes, position: 0) }
     }
 
     deinit { close(descriptor) }

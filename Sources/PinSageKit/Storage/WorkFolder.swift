@@ -14,6 +14,7 @@ struct WorkFolder {
     /// - Throws: ``DataError`` when something that this did not make has the folder's name.
     init(_ path: String, settings: String?, of contents: String) throws {
         self.path = path
+        if FileSystem.isDirectory(FileSystem.directory(of: path)) { try TemporaryDirectory.sweep(siblingsOf: path) }
         let file = path + "/" + WorkFolder.settingsName
         let isOurs = FileSystem.kind(of: file)?.kind == .file
         if let settings, isOurs, try FileSystem.contents(of: file) == Array(settings.utf8) {
@@ -27,7 +28,7 @@ struct WorkFolder {
             guard isOurs || isUnfinished else {
                 throw DataError("expected a folder of unfinished \(contents), found other files", file: path)
             }
-            try FileSystem.remove(path)
+            try WorkFolder.remove(path)
         }
         try FileSystem.makeDirectories(path)
         try FileSystem.replaceFile(file) { temporary in
@@ -39,5 +40,13 @@ struct WorkFolder {
 
     func path(_ name: String) -> String { path + "/" + name }
 
-    func remove() throws { try FileSystem.remove(path) }
+    func remove() throws { try WorkFolder.remove(path) }
+
+    /// In one step: a folder that has lost some of its files to a killed run would be taken for other people's, or for the work of a run that
+    /// is further than its files are.
+    private static func remove(_ path: String) throws {
+        let doomed = try TemporaryDirectory(siblingOf: path)
+        try FileSystem.rename(path, to: doomed.path + "/" + FileSystem.name(of: path))
+        doomed.remove()
+    }
 }

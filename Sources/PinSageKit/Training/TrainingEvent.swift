@@ -51,6 +51,7 @@ public enum TrainingEvent: Sendable {
         public var isBest: Bool
     }
 
+    /// What a run came to.
     public struct Finish: Sendable, Codable {
         public var steps: Int
         public var seconds: Double

@@ -58,7 +58,8 @@ struct ImportCommand: ParsableCommand {
         do {
             report = try DatasetImporter(configuration: configuration).run(
                 edges: input.edges, items: items, features: sources, output: output,
-                catalog: items == nil ? nil : { try SQLiteCatalogWriter(directory: $0) }, metadata: ["source": .string(input.edges.joined(separator: " "))],
+                catalog: items == nil ? nil : { try SQLiteCatalogWriter(directory: $0) },
+                metadata: ["source": .string(input.edges.joined(separator: " "))],
                 progress: { progress.update(count: $0.count, fraction: $0.fraction) })
         } catch {
             progress.finish()

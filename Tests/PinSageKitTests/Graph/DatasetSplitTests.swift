@@ -140,4 +140,27 @@ import Testing
         #expect(throws: DataError.self) { try DatasetSplit.write(folder["tiny"], configuration: .init(rule: .before(0)), to: folder["all"]) }
         #expect(folder.names == ["d", "s", "tiny"])
     }
+
+    /// The old split and the new one never mix: train of one with the tests of the other would leak.
+    @Test func aSplitIsReplacedAsAWhole() throws {
+        let folder = try TemporaryFolder()
+        try randomDataset(seed: 5, hasTimes: false).write(to: folder["d"])
+        func split(_ seed: UInt64, validation: Int) throws {
+            var configuration = DatasetSplit.Configuration(rule: .leaveRandom(1))
+            configuration.validation = validation
+            configuration.seed = seed
+            try DatasetSplit.write(folder["d"], configuration: configuration, to: folder["s"])
+        }
+        try split(1, validation: 1)
+        #expect(try FileSystem.names(in: folder["s"]).count == 5)
+        try split(2, validation: 0)
+        #expect(try FileSystem.names(in: folder["s"]) == ["test.collections.tsv", "test.pairs.tsv", "train"])
+        // A file of somebody else stays, and what is ours is still replaced.
+        try folder.write("s/notes.txt", "mine")
+        let pairs = try folder.read("s/test.pairs.tsv")
+        try split(1, validation: 1)
+        #expect(try FileSystem.names(in: folder["s"]).count == 6)
+        #expect(try folder.read("s/notes.txt") == Array("mine".utf8) && folder.read("s/test.pairs.tsv") != pairs)
+        #expect(folder.names == ["d", "s"])
+    }
 }

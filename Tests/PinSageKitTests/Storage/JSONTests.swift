@@ -20,7 +20,7 @@ import Testing
         ("", 1, 1), ("{", 1, 2), ("[1,]", 1, 4), ("{\"a\":1,}", 1, 8), ("{\"a\" 1}", 1, 6), ("\"x", 1, 3), ("\"\\x\"", 1, 3), ("01", 1, 3),
         ("1.", 1, 3),
         ("1e", 1, 3), ("tru", 1, 4), ("[1]\n x", 2, 2), ("\"\\ud800\"", 1, 8), ("\"\\udc00\"", 1, 8), ("{\"a\":1,\"a\":2}", 1, 13), ("\"\t\"", 1, 2),
-        ("nan", 1, 2),
+        ("nan", 1, 2), ("[1e999]", 1, 7),
     ])
     func errors(text: String, line: Int, column: Int) throws {
         let error = #expect(throws: DataError.self) { try parse(text) }

@@ -151,7 +151,7 @@ extension Baseline.Kind {
 
     var parameterRange: ClosedRange<Double>? { options.first?.range }
 
-    /// The values that ``BaselineRunner/tuned(_:on:task:metric:)`` tries.
+    /// The values that `tuned` tries.
     public var grid: [Double] {
         switch self {
         case .popularity, .content, .itemcf, .pixie: []

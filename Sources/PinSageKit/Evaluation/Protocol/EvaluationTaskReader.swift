@@ -12,7 +12,7 @@ public struct EvaluationTaskReader: Sendable {
     public let among: [ItemID]?
 
     /// - Parameters:
-    ///   - among: a file with one identifier on each line.
+    ///   - path: a file with one identifier on each line.
     /// - Throws: ``DataError``, e.g. for an identifier in `among` that is not one of `items`.
     public init(items: Identifiers, dataset: Dataset?, among path: String? = nil) throws {
         self.items = items

@@ -33,6 +33,7 @@ public struct EvaluationReport: Sendable {
         return ReportPage(title: title, subtitle: subtitle, sections: sections)
     }
 
+    /// The report as one page of HTML.
     public func html() -> String { page.html() }
 
     private var taskFacts: [(name: String, value: String)] {

@@ -62,7 +62,7 @@ public struct LineChart: Sendable {
     private static let width = 760.0, height = 400.0
     private static let left = 58.0, right = 132.0, top = 14.0, bottom = 46.0
 
-    /// The chart as an `<svg>` element for a page whose style sheet is ``ReportPage/style``.
+    /// The chart as an `<svg>` element for a page whose style sheet is `ReportPage.style`.
     public func svg() -> String {
         let drawn = series.map { line in
             line.points.filter { $0.x.isFinite && $0.y.isFinite && (xScale == .linear || $0.x > 0) && (yScale == .linear || $0.y > 0) }

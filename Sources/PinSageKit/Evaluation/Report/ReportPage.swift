@@ -6,6 +6,7 @@ internal import Foundation
 public struct ReportPage: Sendable {
     /// One query item and its nearest items.
     public struct NeighborList: Sendable {
+        /// An answer: an item and its score.
         public struct Neighbor: Sendable {
             public var title: String
             /// A second line: a description or where the item is from.
@@ -33,6 +34,7 @@ public struct ReportPage: Sendable {
 
     /// A table; the first column is the row's name.
     public struct Table: Sendable {
+        /// A number or a text, and whether it is the best of its column.
         public struct Cell: Sendable {
             public var text: String
             /// Printed small below: an interval.
@@ -76,6 +78,7 @@ public struct ReportPage: Sendable {
         case code(String)
     }
 
+    /// A heading with what stands below it.
     public struct Section: Sendable {
         public var title: String
         public var blocks: [Block]

@@ -79,6 +79,7 @@ public struct FeatureSource: Sendable, Hashable {
 
 /// How far an import has come.
 public struct ImportProgress: Sendable, Hashable {
+    /// What is being read or written.
     public enum Stage: String, Sendable { case items, edges, graph, features }
     public var stage: Stage
     /// Rows or edges so far.

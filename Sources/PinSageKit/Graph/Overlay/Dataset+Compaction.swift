@@ -16,6 +16,8 @@ extension Dataset {
     public static func compact(_ path: String, threads: Int) throws -> CompactionReport {
         let artifact = try Artifact.open(path, kind: kind)
         guard GraphOverlay.exists(in: artifact) else {
+            // One that was killed after its last step left the old files, and no writer may come by for long.
+            try TemporaryDirectory.sweep(siblingsOf: FileSystem.resolved(path))
             return CompactionReport(edges: try open(path).graph.edgeCount, folded: 0)
         }
         let parts = try parts(of: artifact, resident: false)

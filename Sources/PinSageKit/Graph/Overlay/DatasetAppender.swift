@@ -1,6 +1,6 @@
 /// Adds edges and items to a dataset on disk without rewriting its graph.
 ///
-/// New edges go to a small overlay (``GraphOverlay``) that every reader sees from the next opening on; identifiers, features and the catalog get the new
+/// New edges go to a small overlay (`GraphOverlay`) that every reader sees from the next opening on; identifiers, features and the catalog get the new
 /// items at their end, so that rows that are known keep their numbers. Files that do not change are taken over as hard links. The dataset is
 /// replaced in one step: a killed append leaves the old one.
 public struct DatasetAppender: Sendable {

@@ -11,7 +11,9 @@ extension DatasetSplit {
     /// Cuts a dataset on disk into the folder `directory`: `train/`, a dataset with the same rows, features and catalog (as hard links where the
     /// file system can), `test.pairs.tsv`, `test.collections.tsv`, and `validation.*` when there is a validation part.
     ///
-    /// - Throws: ``DataError``; a folder that did not exist before is then removed again.
+    /// An earlier split there is replaced in one step, unless somebody put files of their own beside it.
+    ///
+    /// - Throws: ``DataError``; nothing has then changed.
     @discardableResult
     public static func write(_ source: String, configuration: Configuration, to directory: String) throws -> Report {
         let dataset = try Dataset.open(source)
@@ -19,20 +21,13 @@ extension DatasetSplit {
         try checkReplaceable(directory)
         let split = try DatasetSplit(dataset.graph, configuration: configuration)
         guard split.train.edgeCount > 0 else { throw DataError("expected edges to train on, found that all of them would be held out", file: source) }
-        let existed = FileSystem.kind(of: directory) != nil
-        do {
-            try FileSystem.makeDirectories(directory)
-            try split.writeTrain(dataset, configuration, to: directory + "/train")
-            try split.test.write(names: dataset, prefix: directory + "/test")
-            if configuration.validation > 0 { try split.validation.write(names: dataset, prefix: directory + "/validation") }
-        } catch {
-            if !existed { try? FileSystem.remove(directory) }
-            throw error
-        }
+        try split.write(dataset, configuration, to: FileSystem.resolved(directory))
         return Report(
             trainEdges: split.train.edgeCount, testEdges: split.test.edges.count, testPairs: split.test.pairs.count,
             validationEdges: split.validation.edges.count, validationPairs: split.validation.pairs.count)
     }
+
+    private static let ownNames = ["train"] + ["test", "validation"].flatMap { [$0 + ".pairs.tsv", $0 + ".collections.tsv"] }
 
     /// A folder may be new, empty, or hold an earlier split; anything else in the way stays.
     private static func checkReplaceable(_ directory: String) throws {
@@ -45,10 +40,38 @@ extension DatasetSplit {
         }
         let names = try FileSystem.names(in: directory)
         if names.contains(Manifest.fileName) { throw DataError("expected a folder for a split, found an artifact of this program", file: directory) }
-        let own = ["train"] + ["test", "validation"].flatMap { [$0 + ".pairs.tsv", $0 + ".collections.tsv"] }
-        if let first = names.first(where: own.contains) {
+        if let first = names.first(where: ownNames.contains) {
             throw DataError("this folder holds \(first), which no split wrote; it will not be replaced", file: directory)
         }
+    }
+
+    /// All of a split at once, so that a killed run leaves the old one or the new one and never edges in train that are in the test too.
+    private func write(_ dataset: Dataset, _ configuration: Configuration, to directory: String) throws {
+        let existing = FileSystem.isDirectory(directory) ? try FileSystem.names(in: directory) : nil
+        let isCurrent = try FileSystem.resolved(".") == directory
+        if let existing, !existing.allSatisfy(Self.ownNames.contains) || existing.isEmpty || isCurrent {
+            // Other files stay where they are, and nobody's current folder is taken away: for a moment there is a train without tests.
+            for name in Self.ownNames where name != "train" { try FileSystem.remove(directory + "/" + name) }
+            try writeParts(dataset, configuration, to: directory)
+            return
+        }
+        try FileSystem.makeDirectories(FileSystem.directory(of: directory))
+        let folder = try TemporaryDirectory(siblingOf: directory)
+        try writeParts(dataset, configuration, to: folder.path)
+        try FileSystem.synchronize(folder.path)
+        if existing == nil {
+            try FileSystem.rename(folder.path, to: directory)
+        } else {
+            try FileSystem.exchange(folder.path, directory)
+        }
+        try FileSystem.synchronize(FileSystem.directory(of: directory))
+        folder.remove()
+    }
+
+    private func writeParts(_ dataset: Dataset, _ configuration: Configuration, to directory: String) throws {
+        try writeTrain(dataset, configuration, to: directory + "/train")
+        try test.write(names: dataset, prefix: directory + "/test")
+        if configuration.validation > 0 { try validation.write(names: dataset, prefix: directory + "/validation") }
     }
 
     private func writeTrain(_ dataset: Dataset, _ configuration: Configuration, to path: String) throws {

@@ -17,6 +17,7 @@ public struct DatasetSplit: Sendable {
         case share(Double)
     }
 
+    /// What is held out, and how much more for validation.
     public struct Configuration: Sendable, Hashable {
         public var rule: Rule
         /// How many more members of each collection are held out for validation: from what the test has left, by the same rule
@@ -34,6 +35,7 @@ public struct DatasetSplit: Sendable {
         }
     }
 
+    /// An item in a collection.
     public struct Edge: Sendable, Hashable {
         public var item: ItemID
         public var collection: CollectionID
@@ -44,6 +46,7 @@ public struct DatasetSplit: Sendable {
         }
     }
 
+    /// A held-out item, and the one of the same collection that asks for it.
     public struct Pair: Sendable, Hashable {
         public var query: ItemID
         public var positive: ItemID

@@ -7,6 +7,7 @@ internal import Synchronization
 /// r / n: items as (r/n)^-0.5, collections as (r/n)^-0.33; which row is the r-th most popular is a fixed permutation. Edges are a function of
 /// the seed and their number alone, so the same data come out on any number of threads. Repeated edges become one, as in every import.
 public struct DatasetSynthesizer: Sendable {
+    /// Sizes, communities and the seed of what is drawn.
     public struct Configuration: Sendable, Codable, Hashable {
         public var items = 10_000
         public var collections = 5_000

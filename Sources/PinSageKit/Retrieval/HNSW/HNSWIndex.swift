@@ -32,8 +32,8 @@ public struct HNSWIndex: NearestNeighborIndex {
     /// - Parameters:
     ///   - ef: how many candidates the search keeps: more find more of the true neighbors and take longer. At least the number of items asked
     ///     for is used; `nil` is the configuration's. With a filter the pool grows by the inverse of the share that it lets through, so that as
-    ///     many of its items are kept; below ``leastShare`` all of them are compared instead.
-    ///   - rerank: how many of them are scored in f32; `nil` is what ``rerankCount(found:)`` says. Not used in f32 storage.
+    ///     many of its items are kept; below a twentieth of the items (`leastShare`) all of them are compared instead.
+    ///   - rerank: how many of them are scored in f32; `nil` is what `rerankCount(found:)` says. Not used in f32 storage.
     /// - Complexity: about O(Q * ef * links * dimension * log N); O(Q * N * dimension) when more than a sixteenth of all items are asked for.
     public func neighbors(
         of queries: Matrix, k: Int, among filter: ItemFilter? = nil, excluding: Set<ItemID> = [], ef: Int?, rerank: Int? = nil

@@ -11,7 +11,7 @@ extension NeighborhoodFile {
         ///   - file: made of the dataset's graph before anything was appended.
         ///   - sampler: of the dataset as it is now.
         /// - Throws: ``DataError`` where the settings differ, or the file was made of another graph or after an append.
-        /// - Complexity: O(edges of all items that ``Graph/items(reachedBy:hops:)`` finds)
+        /// - Complexity: O(edges of all items that `Graph.items(reachedBy:hops:)` finds)
         public init(_ file: NeighborhoodFile, of dataset: Dataset, sampler: NeighborhoodSampler) throws {
             for (name, value) in NeighborhoodFile.settings(sampler) where file.metadata[name] != value {
                 throw DataError("expected neighborhoods with \(name) \(value.serialized()), found \(file.metadata[name]?.serialized() ?? "none")")

@@ -88,7 +88,7 @@ public struct NeighborhoodFile: Sendable {
     /// it is repeated with the same graph size, settings and range; parts of other settings are removed. The result is the same bits either way.
     ///
     /// - Parameters:
-    ///   - origin: what graph it is, for ``Reuse/init(_:of:settings:)``.
+    ///   - origin: what graph it is, for ``Reuse/init(_:of:sampler:)``.
     ///   - reuse: takes over the rows of earlier neighborhoods that cannot have changed; the result is the same bits as without.
     ///   - partRows: rows per part: 12 bytes x T x partRows of memory.
     ///   - progress: called with the rows done so far.

@@ -7,6 +7,7 @@
 ///     let pruning = try GraphPruning(configuration: .init(), seed: 1)
 ///     let (graph, report) = try pruning.pruned(dataset.graph, features: table, threads: 2)
 public struct GraphPruning: Sendable {
+    /// Which collections are dropped and how far popular items are trimmed.
     public struct Configuration: Sendable, Codable, Hashable {
         /// The share of the collections with the highest topic entropy that is dropped.
         public var droppedCollections = 0.1

@@ -1,9 +1,3 @@
-#if canImport(Darwin)
-    internal import Darwin
-#else
-    internal import Glibc
-#endif
-
 /// Writes an artifact so that its path holds, at every moment, the complete old one, the complete new one, or nothing.
 ///
 /// Files go to a temporary sibling directory. ``commit(metadata:)`` makes them durable, writes the manifest last and puts the directory in
@@ -14,7 +8,7 @@ public struct ArtifactWriter {
     public let kind: String
     /// Where the artifact will be.
     public let path: String
-    /// The temporary sibling into which files may be put by others before ``addFile(named:elementType:shape:)``.
+    /// The temporary sibling into which files may be put by others before ``addFile(named:elementType:)``.
     public var directory: String { temporary.path }
     private let temporary: TemporaryDirectory
     private var files: [String: Manifest.File] = [:]
@@ -22,7 +16,7 @@ public struct ArtifactWriter {
     /// - Throws: ``DataError`` when something else than an artifact of this kind is at `path`, or the directory cannot be made.
     public init(kind: String, at path: String) throws {
         self.kind = kind
-        self.path = try ArtifactWriter.resolved(path)
+        self.path = try FileSystem.resolved(path)
         try ArtifactWriter.checkReplaceable(self.path, kind: kind)
         try FileSystem.makeDirectories(FileSystem.directory(of: self.path))
         temporary = try TemporaryDirectory(siblingOf: self.path)
@@ -58,7 +52,7 @@ public struct ArtifactWriter {
     /// Writes a text file.
     public mutating func write(_ name: String, text: String) throws { try write(name, bytes: Array(text.utf8)) }
 
-    /// The path at which to make a file of this name; its folder is made. Call ``addFile(named:elementType:shape:)`` when it is complete.
+    /// The path at which to make a file of this name; its folder is made. Call ``addFile(named:elementType:)`` when it is complete.
     public func newPath(for name: String) throws -> String {
         precondition(Manifest.isSafe(name), "\"\(name)\" is no path inside an artifact")
         precondition(files[name] == nil, "the artifact has a file \"\(name)\" already")
@@ -121,15 +115,6 @@ public struct ArtifactWriter {
         temporary.remove()
     }
 
-    /// The target of a link, so that the data behind it is replaced and not the link.
-    private static func resolved(_ path: String) throws -> String {
-        let trimmed = FileSystem.withoutTrailingSlashes(path)
-        guard !trimmed.isEmpty else { throw DataError("expected a path for the output, found an empty one") }
-        guard FileSystem.kind(of: trimmed) != nil, let real = unsafe realpath(trimmed, nil) else { return trimmed }
-        defer { unsafe free(real) }
-        return unsafe String(cString: real)
-    }
-
     /// Whether an artifact of this kind could be written to `path` now; for commands that work long before they write.
     ///
     /// - Throws: ``DataError`` for something else in the way, or a folder in which nothing can be made.
@@ -156,48 +141,4 @@ public struct ArtifactWriter {
             throw DataError("this \(kind) will not be replaced, because \(first) in it is not part of it; move that file elsewhere", file: path)
         }
     }
-}
-
-/// A directory next to an artifact's path that is removed with its owner. The process holds a lock on it, by which
-/// others tell what is being written from what a killed process left.
-private final class TemporaryDirectory {
-    let path: String
-    private var descriptor: Int32
-
-    init(siblingOf target: String) throws {
-        let parent = FileSystem.directory(of: target)
-        let prefix = ".\(FileSystem.name(of: target)).partial-"
-        for name in try FileSystem.names(in: parent) where name.hasPrefix(prefix) {
-            TemporaryDirectory.removeIfAbandoned(parent + "/" + name)
-        }
-        var number = 0
-        while true {
-            let candidate = "\(parent)/\(prefix)\(processIdentifier)-\(number)"
-            if unsafe mkdir(candidate, 0o777) == 0 {
-                path = candidate
-                break
-            }
-            guard errno == EEXIST else { throw FileSystem.error("the folder cannot be made", candidate) }
-            number += 1
-        }
-        descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        if descriptor >= 0 { _ = flock(descriptor, LOCK_EX | LOCK_NB) }
-    }
-
-    private static func removeIfAbandoned(_ path: String) {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        defer { close(descriptor) }
-        // A living writer holds the lock, also one in this process: locks belong to open files.
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { try? FileSystem.remove(path) }
-    }
-
-    func remove() {
-        if descriptor < 0 { return }
-        try? FileSystem.remove(path)
-        close(descriptor)
-        descriptor = -1
-    }
-
-    deinit { remove() }
 }

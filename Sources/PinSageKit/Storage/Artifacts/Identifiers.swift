@@ -4,7 +4,7 @@
 /// rows. Opening them builds nothing.
 ///
 /// Table: `capacity` slots of uint32, 0 = empty, otherwise row + 1; a string's search starts at slot `high word of (hash * capacity)` and
-/// goes on to the next slot, around the end, until an empty one. See ``hash(_:)``. On damaged files a search ends after one round,
+/// goes on to the next slot, around the end, until an empty one. See `hash(_:)`. On damaged files a search ends after one round,
 /// and a row is believed only after its bytes were compared.
 public struct Identifiers: Sendable {
     let bytes: StoredArray<UInt8>

@@ -2,6 +2,7 @@
 ///
 /// The first line of the file holds the CRC-32C of all that follows, so that damage in the manifest itself is found too.
 public struct Manifest: Sendable, Hashable {
+    /// What the manifest says of one file.
     public struct File: Sendable, Hashable {
         public var bytes: Int
         public var crc32c: UInt32

@@ -203,7 +203,8 @@ extension JSONValue {
         }
         let text = unsafe String(decoding: bytes[start..<position], as: UTF8.self)
         if isInteger, let value = Int64(text) { return .integer(value) }
-        guard let value = Double(text) else { throw error("expected a number") }
+        // Infinity could not be written again.
+        guard let value = Double(text), value.isFinite else { throw error("expected a number of at most 1.8e308") }
         return .number(value)
     }
 }

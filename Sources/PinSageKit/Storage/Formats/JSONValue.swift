@@ -1,6 +1,6 @@
 /// Any JSON value. Integers are kept exactly, apart from other numbers.
 ///
-/// ``init(parsing:file:)`` reads untrusted bytes: it throws a ``DataError`` with line and column and never overflows the stack.
+/// ``init(parsing:file:firstLine:)`` reads untrusted bytes: it throws a ``DataError`` with line and column and never overflows the stack.
 /// ``serialized(indented:)`` writes keys in ascending order, so that equal values give equal bytes.
 public enum JSONValue: Hashable, Sendable {
     case null

@@ -26,6 +26,7 @@ public struct NpyWriter<Element: StoredElement> {
         try file.write(placeholder)
     }
 
+    /// Writes further elements.
     public mutating func append(_ values: some Collection<Element>) throws {
         let done: Void? = try values.withContiguousStorageIfAvailable { buffer in try unsafe file.write(UnsafeRawBufferPointer(buffer)) }
         if done == nil {
@@ -34,6 +35,7 @@ public struct NpyWriter<Element: StoredElement> {
         count += values.count
     }
 
+    /// Writes one more element.
     public mutating func append(_ value: Element) throws {
         try file.write(element: value)
         count += 1

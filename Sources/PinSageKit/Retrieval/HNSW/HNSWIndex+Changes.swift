@@ -75,12 +75,12 @@ extension HNSWIndex {
                 }
             }
         }
-        let embeddings = try Embeddings(
+        let held = try Embeddings(
             identifiers: Identifiers(kept.map { self.embeddings.identifiers[$0] }), vectors: vectors, dimension: width,
             isNormalized: self.embeddings.isNormalized)
         var rows = [ItemID?](repeating: nil, count: count)
         for (row, source) in kept.enumerated() { rows[source] = ItemID(row) }
-        return (try changed(to: embeddings, sources: kept.map { UInt32($0) }, alive: nil, progress: nil), rows)
+        return (try changed(to: held, sources: kept.map { UInt32($0) }, alive: nil, progress: nil), rows)
     }
 
     /// The index of other embeddings, made from this one: items of the same name and the same vector, bit for bit, keep their links.

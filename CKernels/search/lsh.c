@@ -205,12 +205,14 @@ static int64_t search_one(const ps_lsh_search_call *call, const float *query, co
 }
 
 /// Terms inside the postings, of tables and weights in their ranges, in order.
-static ps_status check_terms(const ps_lsh_term *terms, const int64_t *offsets, int64_t Q, int64_t P) {
+static ps_status check_terms(const ps_lsh_term *terms, const int64_t *offsets, int64_t Q, int64_t P, int64_t *tables) {
+    *tables = 0;
     for (int64_t q = 0; q < Q; q++) {
         for (int64_t i = offsets[q]; i < offsets[q + 1]; i++) {
             PS_REQUIRE(terms[i].begin >= 0 && terms[i].begin <= terms[i].end && terms[i].end <= P, PS_INDEX_OUT_OF_RANGE);
             PS_REQUIRE(terms[i].table <= 65535 && terms[i].weight >= 1 && terms[i].weight <= PS_LSH_MOST_SUM, PS_BAD_PARAMETER);
             PS_REQUIRE(i == offsets[q] || terms[i].weight <= terms[i - 1].weight, PS_BAD_PARAMETER);
+            if (terms[i].table >= *tables) *tables = (int64_t)terms[i].table + 1;
         }
     }
     return PS_OK;
@@ -235,13 +237,14 @@ ps_status ps_lsh_search(const ps_context *ctx, const uint32_t *postings, int64_t
                      PS_IN_OPTIONAL(allowed, (N + 63) / 64), PS_OUT_ROWS(ids, Q, k, k), PS_OUT_ROWS(scores, Q, k, k), PS_OUT(counts, Q),
                      PS_OUT_OPTIONAL(visited, Q), scratch);
     PS_REQUIRE(k >= 1 && candidates >= k && (uintptr_t)workspace % 8 == 0, PS_BAD_PARAMETER);
-    PS_TRY(check_terms(terms, term_offsets, Q, P));
+    int64_t tables;
+    PS_TRY(check_terms(terms, term_offsets, Q, P, &tables));
     PS_TRY(ps_lsh_search_workspace_bytes(ctx, N, most_terms, candidates, &needed));
     PS_REQUIRE(workspace_bytes >= needed, PS_WORKSPACE_TOO_SMALL);
     ps_lsh_layout layout = layout_of(N, most_terms, candidates);
     // The largest sum of each query must fit; its bounds need a thread's scratch memory.
     uint32_t *marks = (uint32_t *)(void *)((char *)workspace + layout.marks), *bounds = (uint32_t *)(void *)((char *)workspace + layout.bounds);
-    for (int32_t part = 0; part < ctx->threads; part++) memset((char *)workspace + part * layout.total + layout.marks, 0, 65536 * 4);
+    for (int32_t part = 0; part < ctx->threads; part++) memset((char *)workspace + part * layout.total + layout.marks, 0, (size_t)tables * 4);
     for (int64_t q = 0; q < Q; q++) {
         suffix_bounds(terms + term_offsets[q], term_offsets[q + 1] - term_offsets[q], marks, bounds);
         PS_REQUIRE(bounds[0] <= PS_LSH_MOST_SUM, PS_BAD_PARAMETER);

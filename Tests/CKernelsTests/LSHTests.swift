@@ -140,7 +140,9 @@ import Testing
             let postings = (0..<500).map { _ in
                 random.below(3) == 0 ? UInt32(truncatingIfNeeded: random.next()) : UInt32(random.below(N))
             }
-            let terms = (0..<5).map { ps_lsh_term(begin: Int64($0 * 100), end: Int64($0 * 100 + 100), weight: 9, table: UInt32($0)) }
+            let terms = (0..<5).map { (list: Int) -> ps_lsh_term in
+                ps_lsh_term(begin: Int64(100 * list), end: Int64(100 * list) + 100, weight: 9, table: UInt32(list))
+            }
             let found = search(postings, [terms], rows: rows, queries: [1], allowed: nil, N: N, E: 1, k: 20, candidates: 50, &context)
             #expect(found.ids.allSatisfy { -1..<Int64(N) ~= $0 })
         }

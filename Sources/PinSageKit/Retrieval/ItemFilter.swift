@@ -37,6 +37,13 @@ public struct ItemFilter: Sendable {
     /// Lets through what this one does not.
     var complement: ItemFilter { ItemFilter(words: words.map { ~$0 }, items: items) }
 
+    /// Lets items through; those outside 0 ..< items are ignored. - Complexity: O(added + items / 64)
+    mutating func insert(_ added: some Sequence<ItemID>) {
+        var words = words
+        for item in added where Int(item.row) < items { words[Int(item.row) / 64] |= 1 << UInt64(item.row % 64) }
+        self = ItemFilter(words: words, items: items)
+    }
+
     /// Takes items out; those outside 0 ..< items are ignored. - Complexity: O(removed + items / 64)
     mutating func remove(_ removed: some Sequence<ItemID>) {
         var words = words

@@ -106,4 +106,32 @@ import Testing
             #expect(error?.file?.hasPrefix(folder["bad"]) == true)
         }
     }
+
+    /// Damage of what a search reads gives an error or an answer, never a crash.
+    @Test func damagedFiles() throws {
+        let folder = try TemporaryFolder()
+        let index = try LSHIndex.build(
+            embeddings(1000), configuration: LSHConfiguration(bits: 4, tables: 5, visits: 300, candidates: 40), kernels: kernels)
+        try index.write(to: folder["i"])
+        let queries = Matrix(rows: 3, columns: 24, values: IndexVectors.clustered(3, width: 24, seed: 44))
+        var random = SplitMix(seed: 45), answered = 0
+        for name in ["planes.npy", "plane_lifts.npy", "thresholds.npy", "buckets.npy", "postings.npy", "vectors.npy"] {
+            let bytes = try folder.read("i/" + name)
+            for pass in 0..<20 {
+                var altered = bytes
+                for _ in 0..<(pass < 10 ? 5 : bytes.count / 8) {
+                    let place = 128 + Int(random.next() % UInt64(bytes.count - 128))
+                    altered[place] = pass % 3 == 0 ? 0xff : UInt8(truncatingIfNeeded: random.next())
+                }
+                try folder.write("i/" + name, altered)
+                do {
+                    let found = try StoredIndex.open(folder["i"], kernels: kernels).neighbors(of: queries, k: 7, excluding: [])
+                    #expect(found.allSatisfy { $0.count == 7 && $0.allSatisfy { 0..<1000 ~= Int($0.item.row) } })
+                    answered += 1
+                } catch is DataError {}
+            }
+            try folder.write("i/" + name, bytes)
+        }
+        #expect(answered > 60)
+    }
 }

@@ -38,7 +38,7 @@ extension Kernels {
                                         context, rows.baseAddress, lifts, directions.baseAddress, planeLifts.baseAddress, thresholds.baseAddress,
                                         Int64(count), Int64(width), Int64(tables), Int64(bits), codes.baseAddress)
                                 }
-                                guard let lifts else { return unsafe run(nil) }
+                                guard let lifts else { return run(nil) }
                                 return unsafe lifts.withUnsafeBufferPointer { unsafe run($0.baseAddress) }
                             }
                         }
@@ -102,7 +102,7 @@ extension Kernels {
                             Int64(count), Int64(width), Int64(queries.rows), Int64(k), Int64(candidates), &ids, &scores, &counts, &visited,
                             workspace.pointer, Int64(workspace.bytes))
                     }
-                    guard let allowed else { return unsafe run(nil) }
+                    guard let allowed else { return run(nil) }
                     return unsafe allowed.withUnsafeBufferPointer { unsafe run($0.baseAddress) }
                 }
             }

@@ -55,7 +55,8 @@ extension HNSWIndex {
         }
         var sources = (0..<total).map { $0 < count && alive?.contains(ItemID($0)) ?? true ? UInt32($0) : LayeredGraph.none }
         for row in target { sources[row] = LayeredGraph.none }
-        let left = alive.map { $0.extended(to: total, allowing: target.lazy.map { ItemID($0) }) }
+        var left = alive?.extended(to: total, allowing: [])
+        left?.insert(target.lazy.map { ItemID($0) })
         return try changed(
             to: Embeddings(
                 identifiers: identifiers, vectors: vectors, dimension: width, isNormalized: embeddings.isNormalized && held.isNormalized),

@@ -119,10 +119,10 @@ extension LSHIndex {
 
         init(index: LSHIndex) throws {
             let count = index.count, width = index.dimension, length = Double(index.parameters.length)
-            items = (0..<LSHIndex.sampled).map { ItemID($0 * count / LSHIndex.sampled) }.filter { item in
+            let items = (0..<LSHIndex.sampled).map { ItemID($0 * count / LSHIndex.sampled) }.filter { item in
                 Matrix(rows: 1, columns: width, values: index.embeddings[item]).ranks(0)
             }
-            queries = Matrix(rows: items.count, columns: width, values: items.flatMap { index.embeddings[$0] })
+            let queries = Matrix(rows: items.count, columns: width, values: items.flatMap { index.embeddings[$0] })
             let found = try ExactIndex(embeddings: index.embeddings, kernels: index.kernels).neighbors(of: queries, k: 11, excluding: [])
             var sum = 0.0, terms = 0
             var truth: [Set<ItemID>] = []
@@ -136,6 +136,8 @@ extension LSHIndex {
                     terms += 1
                 }
             }
+            self.items = items
+            self.queries = queries
             self.truth = truth
             distance = Float((sum / Double(max(terms, 1))).squareRoot())
         }
@@ -146,15 +148,15 @@ extension LSHIndex {
                 queries, found: 11, filter: nil, visits: visits, candidates: max(candidates, 11), tables: tables)
             var hits = 0, all = 0
             for row in 0..<queries.rows {
-                let others = (row * 11..<row * 11 + Int(answers.counts[row])).lazy.map { ItemID(Int(answers.ids[$0])) }.filter { $0 != items[row] }
-                hits += others.prefix(10).count { truth[row].contains($0) }
+                let found = (row * 11..<row * 11 + Int(answers.counts[row])).map { ItemID(Int(answers.ids[$0])) }.filter { $0 != items[row] }
+                hits += found.prefix(10).count { truth[row].contains($0) }
                 all += truth[row].count
             }
-            let queries = Double(max(self.queries.rows, 1))
+            let asked = Double(max(queries.rows, 1))
             return (
                 Double(hits) / Double(max(all, 1)),
                 LSHIndex.cost(
-                    visited: Double(visited.reduce(0, +)) / queries, terms: Double(terms) / queries, candidates: candidates,
+                    visited: Double(visited.reduce(0, +)) / asked, terms: Double(terms) / asked, candidates: candidates,
                     planes: tables * index.parameters.bits, count: index.count, dimension: index.dimension)
             )
         }

@@ -20,7 +20,8 @@ struct IndexMeasurements {
     private typealias Search = (Matrix) throws -> [[Neighbor]]
 
     func run() throws {
-        print("\(embeddings.count) x \(embeddings.dimension), \(queries.rows) queries, \(kernels.threads) threads, \(kernels.instructionSet.rawValue)")
+        print(
+            "\(embeddings.count) x \(embeddings.dimension), \(queries.rows) queries, \(kernels.threads) threads, \(kernels.instructionSet.rawValue)")
         switch subject {
         case .lsh: try hashes()
         case .filters: try filters()
@@ -112,7 +113,9 @@ struct IndexMeasurements {
         let kept = (0..<first).filter { !gone.contains($0) } + Array(first..<count)
         let (fresh, again) = try time { try HNSWIndex.build(try part(kept), configuration: configuration, kernels: kernels) }
         print("build of \(first) items: \(text(build)) s; of the \(kept.count) that are left in the end: \(text(again)) s")
-        print("\(gone.count) removed: marked in \(text(marking)) s; repair and \(added.count) insertions: \(text(inserting)) s; compaction: \(text(compacting)) s")
+        print(
+            "\(gone.count) removed: marked in \(text(marking)) s; repair and \(added.count) insertions: \(text(inserting)) s; compaction: \(text(compacting)) s"
+        )
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("pinsage-bench-\(ProcessInfo.processInfo.processIdentifier)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }

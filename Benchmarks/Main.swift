@@ -112,7 +112,8 @@ struct Bench: ParsableCommand {
             let curve = try indexCurve(vectors, queries)
             let subject = try measure.map { name -> IndexMeasurements.Subject in
                 guard let subject = IndexMeasurements.Subject(rawValue: name) else {
-                    throw ValidationError("--measure knows \(IndexMeasurements.Subject.allCases.map(\.rawValue).joined(separator: ", ")), not '\(name)'")
+                    throw ValidationError(
+                        "--measure knows \(IndexMeasurements.Subject.allCases.map(\.rawValue).joined(separator: ", ")), not '\(name)'")
                 }
                 return subject
             }

@@ -90,7 +90,8 @@ struct IndexCommand: ParsableCommand {
         let seeded = [("--seed", seed != nil)], recalled = [("--recall", recall != nil)], stored = [("--storage", storage != nil)]
         let tuned = [("--latency", latency != nil), ("--plot", plot != nil)]
         if tune {
-            try refuse([("--kind", kind != nil), ("--base", base != nil)] + graph + hash + seeded + stored, "has no place beside --tune, which chooses")
+            try refuse(
+                [("--kind", kind != nil), ("--base", base != nil)] + graph + hash + seeded + stored, "has no place beside --tune, which chooses")
             do { try goal.validate() } catch { throw ValidationError("\(error)") }
             return
         }
@@ -109,7 +110,9 @@ struct IndexCommand: ParsableCommand {
         case .hnsw: try refuse(hash + recalled, "is for --kind lsh")
         case .lsh: try refuse(graph, "is for --kind hnsw")
         }
-        if let storage, storage != .f32, kind != .hnsw { throw ValidationError("--kind \((kind ?? .exact).rawValue) stores f32, not \(storage.rawValue)") }
+        if let storage, storage != .f32, kind != .hnsw {
+            throw ValidationError("--kind \((kind ?? .exact).rawValue) stores f32, not \(storage.rawValue)")
+        }
         do {
             try hnsw.validate()
             try lsh.validate()
@@ -149,7 +152,8 @@ struct IndexCommand: ParsableCommand {
             Terminal.result(.object(result))
         } else {
             let rows = [
-                ("index", output), ("kind", kind.rawValue), ("storage", storage.rawValue), ("items", "\(Terminal.count(index.count)) x \(index.dimension)"),
+                ("index", output), ("kind", kind.rawValue), ("storage", storage.rawValue),
+                ("items", "\(Terminal.count(index.count)) x \(index.dimension)"),
             ]
             Terminal.result(Terminal.table(rows + facts.filter { $0.value.array == nil }.map { ($0.name, $0.value.string ?? $0.value.serialized()) }))
         }

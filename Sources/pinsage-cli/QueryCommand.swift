@@ -95,7 +95,9 @@ struct QueryCommand: ParsableCommand {
         }
         var allowed: ItemFilter?
         if let filter {
-            guard let catalog else { throw DataError("--filter needs a dataset with attributes; this one was imported without items", file: self.dataset) }
+            guard let catalog else {
+                throw DataError("--filter needs a dataset with attributes; this one was imported without items", file: self.dataset)
+            }
             allowed = ItemFilter(items: index.count, allowed: try catalog.items(matching: CatalogFilter(parsing: filter)))
         }
         let pool = diversify == nil ? k : max(k, Diversification.poolSize(k: min(k, index.count)))

@@ -209,7 +209,8 @@ private let none = UInt32.max
             let removed = Set((0..<N).filter { _ in random.below(3) == 0 })
             repaired.repair(removed: removed, kept: kept)
             do {
-                let graph = Graph(rows, E: E, storage: PS_HNSW_F32, width: kept.0, upperWidth: kept.1, levels: levels, order: order, context: &context)
+                let graph = Graph(
+                    rows, E: E, storage: PS_HNSW_F32, width: kept.0, upperWidth: kept.1, levels: levels, order: order, context: &context)
                 graph.copyLists(of: graphs[0])
                 graph.repair(removed: removed, kept: kept, &context)
                 for layer in 0..<4 {

@@ -148,7 +148,10 @@ import Testing
         #expect(try ask("--item", "i1", "--diversify", "0") == first)
         let varied = try ask("--item", "i1", "--diversify", "0.9")
         #expect(varied.first == first.first && varied != first && Set(varied).count == 8)
-        for bad in [["--weights", "1"], ["--weights", "a,b"], ["--weights", "1,2", "--query-pooling", "ward"], ["--diversify", "2"], ["--filter", "id = \"a\""]] {
+        for bad in [
+            ["--weights", "1"], ["--weights", "a,b"], ["--weights", "1,2", "--query-pooling", "ward"], ["--diversify", "2"],
+            ["--filter", "id = \"a\""],
+        ] {
             #expect(try pinsage(["query", "--index", folder["x"], "--item", "i1", "--item", "i2"] + bad).status == 64, "\(bad)")
         }
     }
@@ -157,7 +160,8 @@ import Testing
         for options in [
             ["--kind", "tree"], ["--kind", "exact", "--links", "8"], ["--kind", "exact", "--storage", "int8"], ["--kind", "hnsw", "--links", "1"],
             ["--kind", "hnsw", "--ef", "0"], ["--kind", "hnsw", "--metric", "l2"],
-            ["--kind", "lsh", "--ef", "5"], ["--kind", "lsh", "--bits", "17"], ["--kind", "lsh", "--recall", "1"], ["--kind", "lsh", "--storage", "int8"],
+            ["--kind", "lsh", "--ef", "5"], ["--kind", "lsh", "--bits", "17"], ["--kind", "lsh", "--recall", "1"],
+            ["--kind", "lsh", "--storage", "int8"],
             ["--kind", "hnsw", "--tables", "4"], ["--recall", "0.5"], ["--tune", "--kind", "hnsw"], ["--tune", "--recall", "2"], ["--latency", "1"],
             ["--base", "x", "--kind", "lsh"], ["--base", "x", "--links", "4"],
         ] {

@@ -79,7 +79,8 @@ import Testing
     @Test func configurationsOutsideTheirRangesAreRefused() throws {
         let embeddings = try embeddings(20)
         for configuration in [
-            LSHConfiguration(recall: 0), LSHConfiguration(recall: 1), LSHConfiguration(bits: 0), LSHConfiguration(bits: 17), LSHConfiguration(tables: 0),
+            LSHConfiguration(recall: 0), LSHConfiguration(recall: 1), LSHConfiguration(bits: 0), LSHConfiguration(bits: 17),
+            LSHConfiguration(tables: 0),
             LSHConfiguration(tables: 257), LSHConfiguration(visits: 0), LSHConfiguration(candidates: 0),
         ] {
             #expect(throws: ConfigurationError.self) { try LSHIndex.build(embeddings, configuration: configuration, kernels: kernels) }

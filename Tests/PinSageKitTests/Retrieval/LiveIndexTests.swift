@@ -13,7 +13,8 @@ import Testing
             vectors: StoredArray(IndexVectors.clustered(count, width: Self.width, seed: 31).map { metric == .cosine ? 3 * $0 : $0 }),
             dimension: Self.width, isNormalized: metric == .innerProduct)
         return try HNSWIndex.build(
-            embeddings, configuration: HNSWConfiguration(metric: metric, links: 8, efConstruction: 60, ef: 60, batch: 64), kernels: Kernels(threads: 1))
+            embeddings, configuration: HNSWConfiguration(metric: metric, links: 8, efConstruction: 60, ef: 60, batch: 64),
+            kernels: Kernels(threads: 1))
     }
 
     private func vector(_ number: Int) -> [Float] { IndexVectors.clustered(1, width: Self.width, seed: 1000 + UInt64(number)) }

@@ -29,7 +29,8 @@ extension IndexTuning {
                     [
                         .chart(
                             LineChart(
-                                title: "Queries per second by recall@\(goal.k)", xLabel: "recall@\(goal.k)", yLabel: "queries/s", yScale: .logarithmic,
+                                title: "Queries per second by recall@\(goal.k)", xLabel: "recall@\(goal.k)", yLabel: "queries/s",
+                                yScale: .logarithmic,
                                 series: series)),
                         .table(
                             ReportPage.Table(

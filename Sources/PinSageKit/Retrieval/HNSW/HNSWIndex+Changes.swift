@@ -138,7 +138,8 @@ extension HNSWIndex {
             growing.entry = highest
             growing.top = Int(levels[highest])
         }
-        try Self.insert(order.filter { isNew[Int($0)] }, levels: levels, into: growing, batch: configuration.batch, kernels: kernels, progress: progress)
+        try Self.insert(
+            order.filter { isNew[Int($0)] }, levels: levels, into: growing, batch: configuration.batch, kernels: kernels, progress: progress)
         return HNSWIndex(
             embeddings: held, graph: try growing.packed(kernels: kernels), configuration: configuration, kernels: kernels, alive: alive)
     }

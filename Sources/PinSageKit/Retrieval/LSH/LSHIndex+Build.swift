@@ -19,7 +19,8 @@ extension LSHIndex {
         let codes = try kernels.hashCodes(rows: embeddings.vectors, width: width, lifts: lifts, planes: planes, tables: tables, bits: bits)
         let (buckets, postings) = inverted(codes, count: count, tables: tables, bits: bits)
         var parameters = LSHParameters(
-            bits: bits, tables: tables, visits: configuration.visits ?? max(count / 16, 1), candidates: configuration.candidates ?? min(1024, max(count, 1)),
+            bits: bits, tables: tables, visits: configuration.visits ?? max(count / 16, 1),
+            candidates: configuration.candidates ?? min(1024, max(count, 1)),
             seed: configuration.seed, measuredRecall: nil, length: length, distance: length)
         let index = LSHIndex(
             embeddings: embeddings, parameters: parameters, planes: planes, buckets: buckets, postings: postings, kernels: kernels)

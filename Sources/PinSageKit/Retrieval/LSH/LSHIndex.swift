@@ -65,7 +65,8 @@ public struct LSHIndex: NearestNeighborIndex {
             return try exact.neighbors(of: queries, k: k, among: filter, excluding: excluding)
         }
         let read = Int(min(Double(visits ?? parameters.visits) * more / share, Double(postings.count)))
-        let answers = try search(queries, found: found, filter: filter, visits: read, candidates: max(compared, found), tables: parameters.tables).answers
+        let answers = try search(queries, found: found, filter: filter, visits: read, candidates: max(compared, found), tables: parameters.tables)
+            .answers
         return try (0..<queries.rows).map { row in
             // A query that hashes to nothing, or that ranks nothing, is answered exactly: counts are never short.
             guard answers.counts[row] == found, queries.ranks(row) else {

@@ -56,13 +56,13 @@ import Testing
     /// nothing is lost in the end.
     @Test func nothingIsLostUnderLoad() async throws {
         let live = LiveIndex(try index(400), foldAt: 40)
-        let written = Mutex<[Int]>([])
+        let written = Written()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for writer in 0..<2 {
                 group.addTask {
                     for number in stride(from: writer, to: 240, by: 2) {
                         try live.insert("n\(number)", vector: self.vector(number))
-                        written.withLock { $0.append(number) }
+                        written.numbers.withLock { $0.append(number) }
                         #expect(try live.remove("i\(number)"))
                         if number % 5 == 0 { #expect(try live.remove("n\(number)")) }
                     }
@@ -72,7 +72,7 @@ import Testing
                 group.addTask {
                     var random = SplitMix(seed: UInt64(reader))
                     for _ in 0..<150 {
-                        let known = written.withLock { $0 }
+                        let known = written.numbers.withLock { $0 }
                         let snapshot = live.snapshot
                         let query = Matrix(rows: 1, columns: Self.width, values: self.vector(Int(random.next() % 240)))
                         let answers = try snapshot.neighbors(of: query, k: 10)[0]
@@ -94,4 +94,9 @@ import Testing
 
 extension HNSWIndex {
     fileprivate var identifiers: Identifiers { embeddings.identifiers }
+}
+
+/// What writers have finished, for readers of the same test.
+private final class Written: Sendable {
+    let numbers = Mutex<[Int]>([])
 }

@@ -3,7 +3,7 @@ SWIFT ?= swift
 # Release builds of the program; tests run in debug (the library is optimised there too).
 BUILD := $(SWIFT) build -c release
 
-.PHONY: setup demo test bench lint check example clean
+.PHONY: setup demo test test-neon test-avx512 test-sanitized bench lint example clean
 
 setup:
 	@scripts/setup
@@ -15,6 +15,13 @@ demo: setup
 
 test: setup
 	$(SWIFT) test
+
+# The C kernels alone, without OpenMP and OpenBLAS: for Arm under qemu, with AVX-512's instructions emulated, under the sanitizers.
+test-neon test-avx512 test-sanitized:
+	scripts/$(KERNEL_SCRIPT)
+test-neon: KERNEL_SCRIPT := test-neon
+test-avx512: KERNEL_SCRIPT := test-avx512-emulated
+test-sanitized: KERNEL_SCRIPT := test-kernels-sanitized
 
 bench: setup
 	$(SWIFT) run -c release bench

@@ -44,7 +44,7 @@ struct Probes {
             gigabytes(.read, count * 4) { unsafe ps_probe_read_f32(&context, table.pointer, Int64(count), &sum) }
             gigabytes(.copy, count * 8) { unsafe ps_probe_copy_f32(&context, table.pointer, Int64(count), other.pointer) }
             gigabytes(.copy, count * 8) { unsafe ps_scale_f32(&context, 1, Int64(count), other.pointer) }
-            for ahead in [2, 4, 8, 16] {
+            for ahead in [1, 2, 4] {
                 gigabytes(.rows, picks * 1024) {
                     unsafe ps_probe_rows_f32(&context, table.pointer, indices.pointer, Int64(rows), 256, Int64(picks), Int64(ahead), &sum)
                 }

@@ -9,7 +9,7 @@
 ps_status ps_probe_read_f32(const ps_context *ctx, const float *x, int64_t count, double *out);
 /// Copies `count` floats, past the caches where both pointers are aligned to a vector.
 ps_status ps_probe_copy_f32(const ps_context *ctx, const float *x, int64_t count, float *y);
-/// Reads rows by index, asking for each row `ahead` rows before its turn. Shapes: table (N,D); indices (B), below N.
+/// Reads rows by index, four side by side, asking for each row `4 * ahead` rows before its turn. Shapes: table (N,D); indices (B), below N.
 ps_status ps_probe_rows_f32(const ps_context *ctx, const float *table, const int64_t *indices, int64_t N, int64_t D, int64_t B, int64_t ahead,
                             double *out);
 /// Multiplies and adds in registers alone, `rounds` times per thread; *flops receives how many operations that were in all.

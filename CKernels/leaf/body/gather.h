@@ -1,7 +1,8 @@
 /// Gather, scatter-add and conversions. Driver: gather.c.
 
-/// Rows this far ahead are prefetched: random rows miss every cache, and the processor cannot guess the next index.
-enum { GATHER_AHEAD = 8 };
+/// Random rows miss every cache, and the processor cannot guess the next index. Four rows are copied side by side, while the next four are
+/// prefetched line by line: their misses, and those of their pages' addresses, then wait together.
+enum { GATHER_ROWS = 4, GATHER_AHEAD = 8 };
 
 /// Stores past the caches when `stream` says that the output is larger than they are and each store is aligned.
 PS_INLINE void store_row_part(float *out, vf v, int32_t stream) {
@@ -13,43 +14,50 @@ PS_INLINE int32_t can_stream(const float *out, int64_t out_stride, int32_t strea
     return stream && PS_LANES > 1 && ((uintptr_t)out % sizeof(vf)) == 0 && out_stride % PS_LANES == 0;
 }
 
+/// `line` elements of the table fill a cache line. A last group of fewer rows repeats the last row.
+#define GATHER(type, line, load, load_part) \
+    do { \
+        stream = can_stream(out, out_stride, stream); \
+        for (int64_t b = begin; b < end; b += GATHER_ROWS) { \
+            const type *rows[GATHER_ROWS], *ahead[GATHER_ROWS]; \
+            float *to[GATHER_ROWS]; \
+            for (int i = 0; i < GATHER_ROWS; i++) { \
+                int64_t row = b + i < end ? b + i : end - 1; \
+                rows[i] = table + indices[row] * table_stride; \
+                ahead[i] = row + GATHER_ROWS < end ? table + indices[row + GATHER_ROWS] * table_stride : rows[i]; \
+                to[i] = out + row * out_stride; \
+            } \
+            int64_t d = 0; \
+            for (; d + PS_LANES <= D; d += PS_LANES) { \
+                for (int i = 0; i < GATHER_ROWS; i++) { \
+                    if (d % (line) == 0) __builtin_prefetch(ahead[i] + d, 0, 3); \
+                    store_row_part(to[i] + d, load(rows[i] + d), stream); \
+                } \
+            } \
+            if (d < D) { \
+                for (int i = 0; i < GATHER_ROWS; i++) vf_store_part(to[i] + d, load_part(rows[i] + d, D - d), D - d); \
+            } \
+        } \
+    } while (0)
+
+PS_INLINE vf gather_load_f16(const uint16_t *p) { return vf_from_f16(vh_load(p)); }
+PS_INLINE vf gather_load_part_f16(const uint16_t *p, int64_t n) { return vf_from_f16(vh_load_part(p, n)); }
+PS_INLINE vf gather_load_bf16(const uint16_t *p) { return vf_from_bf16(vh_load(p)); }
+PS_INLINE vf gather_load_part_bf16(const uint16_t *p, int64_t n) { return vf_from_bf16(vh_load_part(p, n)); }
+
 static void gather_f32(const float *table, int64_t table_stride, const int64_t *indices, int64_t D, int64_t begin, int64_t end, float *out,
                        int64_t out_stride, int32_t stream) {
-    stream = can_stream(out, out_stride, stream);
-    for (int64_t b = begin; b < end; b++) {
-        if (b + GATHER_AHEAD < end) prefetch_bytes(table + indices[b + GATHER_AHEAD] * table_stride, D * 4);
-        const float *row = table + indices[b] * table_stride;
-        float *to = out + b * out_stride;
-        int64_t d = 0;
-        for (; d + PS_LANES <= D; d += PS_LANES) store_row_part(to + d, vf_load(row + d), stream);
-        for (; d < D; d++) to[d] = row[d];
-    }
+    GATHER(float, LINE_F32, vf_load, vf_load_part);
 }
 
 static void gather_f16(const uint16_t *table, int64_t table_stride, const int64_t *indices, int64_t D, int64_t begin, int64_t end,
                        float *out, int64_t out_stride, int32_t stream) {
-    stream = can_stream(out, out_stride, stream);
-    for (int64_t b = begin; b < end; b++) {
-        if (b + GATHER_AHEAD < end) prefetch_bytes(table + indices[b + GATHER_AHEAD] * table_stride, D * 2);
-        const uint16_t *row = table + indices[b] * table_stride;
-        float *to = out + b * out_stride;
-        int64_t d = 0;
-        for (; d + PS_LANES <= D; d += PS_LANES) store_row_part(to + d, vf_from_f16(vh_load(row + d)), stream);
-        if (d < D) vf_store_part(to + d, vf_from_f16(vh_load_part(row + d, D - d)), D - d);
-    }
+    GATHER(uint16_t, LINE_16, gather_load_f16, gather_load_part_f16);
 }
 
 static void gather_bf16(const uint16_t *table, int64_t table_stride, const int64_t *indices, int64_t D, int64_t begin, int64_t end,
                         float *out, int64_t out_stride, int32_t stream) {
-    stream = can_stream(out, out_stride, stream);
-    for (int64_t b = begin; b < end; b++) {
-        if (b + GATHER_AHEAD < end) prefetch_bytes(table + indices[b + GATHER_AHEAD] * table_stride, D * 2);
-        const uint16_t *row = table + indices[b] * table_stride;
-        float *to = out + b * out_stride;
-        int64_t d = 0;
-        for (; d + PS_LANES <= D; d += PS_LANES) store_row_part(to + d, vf_from_bf16(vh_load(row + d)), stream);
-        if (d < D) vf_store_part(to + d, vf_from_bf16(vh_load_part(row + d, D - d)), D - d);
-    }
+    GATHER(uint16_t, LINE_16, gather_load_bf16, gather_load_part_bf16);
 }
 
 /// Which thread owns a table row: a multiplicative hash, so that neither a popular range nor a stride lands on one thread.

@@ -38,9 +38,6 @@ PS_INLINE vf load_row_part_bf16(const uint16_t *p, int64_t n) { return vf_from_b
 PS_INLINE void tile_3x4_f32(const float *queries, const float *rows, int64_t E, float *scores, int64_t scores_stride) {
     TILE(3, f32);
 }
-PS_INLINE void tile_1x4_f32(const float *queries, const float *rows, int64_t E, float *scores, int64_t scores_stride) {
-    TILE(1, f32);
-}
 PS_INLINE void tile_3x4_bf16(const float *queries, const uint16_t *rows, int64_t E, float *scores, int64_t scores_stride) {
     TILE(3, bf16);
 }
@@ -55,6 +52,9 @@ PS_INLINE float dot_bf16(const float *a, const uint16_t *b, int64_t E) {
     if (e < E) sum = vf_fma(vf_load_part(a + e, E - e), load_row_part_bf16(b + e, E - e), sum);
     return vf_sum(sum);
 }
+
+/// One query reads each row once: the processor's own prefetching stops at every page.
+enum { ROWS_AHEAD = 8 };
 
 static void dots_f32(const float *queries, const float *rows, int64_t Q, int64_t R, int64_t E, float *scores, int64_t scores_stride) {
     int64_t q = 0;
@@ -71,7 +71,15 @@ static void dots_f32(const float *queries, const float *rows, int64_t Q, int64_t
         const float *one = queries + q * E;
         float *to = scores + q * scores_stride;
         int64_t r = 0;
-        for (; r + 4 <= R; r += 4) tile_1x4_f32(one, rows + r * E, E, to + r, scores_stride);
+        for (; r + 4 <= R; r += 4) {
+            const float *now[4], *ahead[4];
+            for (int i = 0; i < 4; i++) {
+                now[i] = rows + (r + i) * E;
+                ahead[i] = r + i + ROWS_AHEAD < R ? now[i] + ROWS_AHEAD * E : now[i];
+            }
+            vf4 four = dot_four_f32(one, now, ahead, E);
+            memcpy(to + r, &four, sizeof four);
+        }
         for (; r < R; r++) to[r] = dot_f32(one, rows + r * E, E);
     }
 }
@@ -102,8 +110,17 @@ static void dots_indexed_f32(const float *query, const float *rows, const int64_
         dots_f32(query, rows + begin * E, 1, end - begin, E, out + begin, end - begin);
         return;
     }
-    for (int64_t i = begin; i < end; i++) {
-        if (i + 8 < end) prefetch_bytes(rows + indices[i + 8] * E, E * 4);
+    int64_t i = begin;
+    for (; i + 4 <= end; i += 4) {
+        const float *now[4], *ahead[4];
+        for (int r = 0; r < 4; r++) {
+            now[r] = rows + indices[i + r] * E;
+            ahead[r] = i + r + 4 < end ? rows + indices[i + r + 4] * E : now[r];
+        }
+        vf4 four = dot_four_f32(query, now, ahead, E);
+        memcpy(out + i, &four, sizeof four);
+    }
+    for (; i < end; i++) {
         out[i] = dot_f32(query, rows + indices[i] * E, E);
     }
 }

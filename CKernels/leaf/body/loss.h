@@ -183,8 +183,18 @@ static void ragged_dot_f32(const float *a, const float *b, const int64_t *offset
                            int64_t end, float *out) {
     int64_t last = offsets[end];
     for (int64_t p = begin; p < end; p++) {
-        for (int64_t t = offsets[p]; t < offsets[p + 1]; t++) {
-            if (t + 8 < last) prefetch_bytes(b + indices[t + 8] * E, E * 4);
+        int64_t t = offsets[p], t_end = offsets[p + 1];
+        for (; t + 4 <= t_end; t += 4) {
+            const float *rows[4], *ahead[4];
+            for (int i = 0; i < 4; i++) {
+                rows[i] = b + indices[t + i] * E;
+                ahead[i] = t + i + 4 < last ? b + indices[t + i + 4] * E : rows[i];
+            }
+            vf4 four = dot_four_f32(a + p * E, rows, ahead, E);
+            memcpy(out + t, &four, sizeof four);
+        }
+        for (; t < t_end; t++) {
+            if (t + 4 < last) prefetch_bytes(b + indices[t + 4] * E, E * 4);
             out[t] = dot_f32(a + p * E, b + indices[t] * E, E);
         }
     }

@@ -248,6 +248,28 @@ PS_INLINE float dot_f32(const float *a, const float *b, int64_t E) {
     return vf_sum(sum);
 }
 
+/// Elements of a cache line.
+enum { LINE_F32 = 16, LINE_16 = 32 };
+
+/// The dot products of `a` with four rows, each in the order of dot_f32. Meanwhile the rows `ahead` are prefetched, a line of each for every
+/// line that is read: whole rows at once would wait for free fill buffers.
+PS_INLINE vf4 dot_four_f32(const float *a, const float *const rows[4], const float *const ahead[4], int64_t E) {
+    vf sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    int64_t e = 0;
+    for (; e + PS_LANES <= E; e += PS_LANES) {
+        if (e % LINE_F32 == 0) {
+            for (int i = 0; i < 4; i++) __builtin_prefetch(ahead[i] + e, 0, 3);
+        }
+        vf x = vf_load(a + e);
+        for (int i = 0; i < 4; i++) sums[i] = vf_fma(x, vf_load(rows[i] + e), sums[i]);
+    }
+    if (e < E) {
+        vf x = vf_load_part(a + e, E - e);
+        for (int i = 0; i < 4; i++) sums[i] = vf_fma(x, vf_load_part(rows[i] + e, E - e), sums[i]);
+    }
+    return vf_sum_four(sums);
+}
+
 /// Asks for the cache lines of `bytes` bytes at p; may point anywhere that is mapped or not.
 PS_INLINE void prefetch_bytes(const void *p, int64_t bytes) {
     for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)p + i, 0, 2);

@@ -17,31 +17,13 @@ struct AppendCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The dataset, which is replaced in one step.", valueName: "dataset"))
     var dataset: String
 
-    @Option(help: ArgumentHelp("The edges; - is standard input. May be repeated.", valueName: "file"))
-    var edges: [String] = []
+    @OptionGroup var input: InputOptions
 
     @Option(help: ArgumentHelp("New items, and known ones whose description changes.", valueName: "file"))
     var items: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "Rows of features that the dataset has, in the order of --items or of IDS.txt. May be repeated.", valueName: "name=file.npy[:ids.txt]"))
-    var features: [String] = []
-
     @Option(help: "tsv, csv, jsonl or adjacency; by default what the file's name says, otherwise tsv.")
     var format: AppendFormat?
-
-    @Option(help: ArgumentHelp("The name of the item column.", valueName: "name"))
-    var itemColumn = "item"
-
-    @Option(help: ArgumentHelp("The name of the collection column.", valueName: "name"))
-    var collectionColumn = "collection"
-
-    @Option(help: ArgumentHelp("The name of the time column.", valueName: "name"))
-    var timeColumn = "time"
-
-    @Option(help: ArgumentHelp("The name of the weight column.", valueName: "name"))
-    var weightColumn = "weight"
 
     @Flag(help: "With --items: let edges name items that neither the dataset nor --items has.")
     var allowMissing = false
@@ -50,23 +32,16 @@ struct AppendCommand: ParsableCommand {
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
-        if edges.isEmpty && items == nil { throw ValidationError("Give --edges or --items") }
-        if edges.count(where: { $0 == "-" }) > 1 { throw ValidationError("--edges - can be given once only: there is one standard input") }
+        if input.edges.isEmpty && items == nil { throw ValidationError("Give --edges or --items") }
     }
 
     func run() throws {
-        var configuration = ImportConfiguration()
-        configuration.format = format.flatMap { EdgeFormat(rawValue: $0.rawValue) }
-        configuration.itemColumn = itemColumn
-        configuration.collectionColumn = collectionColumn
-        configuration.timeColumn = timeColumn
-        configuration.weightColumn = weightColumn
-        configuration.allowsMissingItems = allowMissing
-        configuration.threads = machine.threads
+        let configuration = input.configuration(
+            format: format.flatMap { EdgeFormat(rawValue: $0.rawValue) }, allowsMissingItems: allowMissing, threads: machine.threads)
         let progress = ProgressBar("reading", unit: "edges")
         defer { progress.finish() }
         let report = try DatasetAppender(configuration: configuration).run(
-            dataset, edges: edges, items: items, features: features.map { try FeatureSource(argument: $0) },
+            dataset, edges: input.edges, items: items, features: input.featureSources(),
             catalogs: .init(open: { try SQLiteCatalog(directory: $0) }, make: { try SQLiteCatalogWriter(directory: $0) }),
             progress: { progress.update(count: $0.count, fraction: $0.fraction) })
         progress.finish()

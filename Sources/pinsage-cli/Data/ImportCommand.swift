@@ -16,34 +16,16 @@ struct ImportCommand: ParsableCommand {
             Files that end in .gz, and standard input that is gzip, are unpacked.
             """)
 
-    @Option(help: ArgumentHelp("The edges; - is standard input. May be repeated.", valueName: "file"))
-    var edges: [String] = []
+    @OptionGroup var input: InputOptions
 
     @Option(help: ArgumentHelp("The items, in the order of the rows of features.", valueName: "file"))
     var items: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Dense features (npy: f2, f4 or f8), rows in the order of --items or of IDS.txt. May be repeated.", valueName: "name=file.npy[:ids.txt]"))
-    var features: [String] = []
 
     @Option(help: "tsv, csv, jsonl, adjacency or apt; by default what the file's name says, otherwise tsv.")
     var format: ImportFormat?
 
     @Option(help: ArgumentHelp("The dataset to write. An older dataset there is replaced.", valueName: "dataset"))
     var output: String
-
-    @Option(help: ArgumentHelp("The name of the item column.", valueName: "name"))
-    var itemColumn = "item"
-
-    @Option(help: ArgumentHelp("The name of the collection column.", valueName: "name"))
-    var collectionColumn = "collection"
-
-    @Option(help: ArgumentHelp("The name of the time column.", valueName: "name"))
-    var timeColumn = "time"
-
-    @Option(help: ArgumentHelp("The name of the weight column.", valueName: "name"))
-    var weightColumn = "weight"
 
     @Flag(help: "Let edges name items that --items does not have, and let features miss items (their rows become 0) or have others.")
     var allowMissing = false
@@ -57,9 +39,8 @@ struct ImportCommand: ParsableCommand {
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
-        if edges.isEmpty, format != .apt { throw ValidationError("Missing expected argument '--edges <file>'") }
-        if edges.count(where: { $0 == "-" }) > 1 { throw ValidationError("--edges - can be given once only: there is one standard input") }
-        if format == .apt, edges.count > 1 || items != nil || !features.isEmpty {
+        if input.edges.isEmpty, format != .apt { throw ValidationError("Missing expected argument '--edges <file>'") }
+        if format == .apt, input.edges.count > 1 || items != nil || !input.features.isEmpty {
             throw ValidationError("--format apt takes one package list at most, and neither --items nor --features")
         }
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
@@ -68,22 +49,16 @@ struct ImportCommand: ParsableCommand {
 
     func run() throws {
         if format == .apt { return try importArchive() }
-        var configuration = ImportConfiguration()
-        configuration.format = format.flatMap { EdgeFormat(rawValue: $0.rawValue) }
-        configuration.itemColumn = itemColumn
-        configuration.collectionColumn = collectionColumn
-        configuration.timeColumn = timeColumn
-        configuration.weightColumn = weightColumn
-        configuration.allowsMissingItems = allowMissing
-        configuration.threads = threads
+        var configuration = input.configuration(
+            format: format.flatMap { EdgeFormat(rawValue: $0.rawValue) }, allowsMissingItems: allowMissing, threads: threads)
         configuration.memory = memory.bytes
-        let sources = try features.map { try FeatureSource(argument: $0) }
+        let sources = try input.featureSources()
         let progress = ProgressBar("reading", unit: "rows")
         let report: ImportReport
         do {
             report = try DatasetImporter(configuration: configuration).run(
-                edges: edges, items: items, features: sources, output: output,
-                catalog: items == nil ? nil : { try SQLiteCatalogWriter(directory: $0) }, metadata: ["source": .string(edges.joined(separator: " "))],
+                edges: input.edges, items: items, features: sources, output: output,
+                catalog: items == nil ? nil : { try SQLiteCatalogWriter(directory: $0) }, metadata: ["source": .string(input.edges.joined(separator: " "))],
                 progress: { progress.update(count: $0.count, fraction: $0.fraction) })
         } catch {
             progress.finish()
@@ -94,7 +69,7 @@ struct ImportCommand: ParsableCommand {
     }
 
     private func importArchive() throws {
-        let archive = try edges.first.map { try AptArchive(contentsOf: $0) } ?? AptArchive.thisMachine()
+        let archive = try input.edges.first.map { try AptArchive(contentsOf: $0) } ?? AptArchive.thisMachine()
         for note in archive.notes { Terminal.error("note: \(note)") }
         Self.show(try archive.writeDataset(to: output), output: output, json: outputOptions.json)
     }

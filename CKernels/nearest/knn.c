@@ -1,8 +1,8 @@
 #include "ps_knn.h"
 #include <math.h>
-#include "internal/ps_check.h"
-#include "internal/ps_select.h"
-#include "internal/ps_team.h"
+#include "../internal/ps_check.h"
+#include "../internal/ps_select.h"
+#include "../internal/ps_team.h"
 
 /// Rows whose scores are computed before they are offered: for one query about as many as a memory page or more, for a batch as many
 /// as stay in the second-level cache while all queries pass over them.

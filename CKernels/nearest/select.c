@@ -1,4 +1,4 @@
-#include "internal/ps_select.h"
+#include "../internal/ps_select.h"
 
 static void swap_keys(uint64_t *a, uint64_t *b) {
     uint64_t t = *a;

@@ -1,8 +1,8 @@
 #include <math.h>
 #include "ps_knn.h"
-#include "internal/ps_check.h"
-#include "internal/ps_select.h"
-#include "internal/ps_team.h"
+#include "../internal/ps_check.h"
+#include "../internal/ps_select.h"
+#include "../internal/ps_team.h"
 
 enum { BLOCK_BYTES = 64 * 1024, LEAST_BLOCK = 12, MOST_BLOCK = 252, QUERIES_AT_ONCE = 3, MOST_WIDTH = 131072 };
 

@@ -1,8 +1,9 @@
 /// Gather, scatter-add and conversions. Driver: gather.c.
 
 /// Random rows miss every cache, and the processor cannot guess the next index. Four rows are copied side by side, while the next four are
-/// prefetched line by line: their misses, and those of their pages' addresses, then wait together.
-enum { GATHER_ROWS = 4, GATHER_AHEAD = 8 };
+/// prefetched line by line: their misses, and those of their pages' addresses, then wait together. Rows that are added to are asked for
+/// SCATTER_AHEAD rows before their turn.
+enum { GATHER_ROWS = 4, SCATTER_AHEAD = 8 };
 
 /// Stores past the caches when `stream` says that the output is larger than they are and each store is aligned.
 PS_INLINE void store_row_part(float *out, vf v, int32_t stream) {
@@ -68,8 +69,8 @@ PS_INLINE int32_t owner_of(int64_t index, int32_t owners) {
 
 static void scatter_add_f32(const float *rows, const int64_t *indices, int64_t D, int64_t B, int32_t owner, int32_t owners, float *table) {
     for (int64_t b = 0; b < B; b++) {
-        if (b + GATHER_AHEAD < B && (owners == 1 || owner_of(indices[b + GATHER_AHEAD], owners) == owner)) {
-            prefetch_bytes(table + indices[b + GATHER_AHEAD] * D, D * 4);
+        if (b + SCATTER_AHEAD < B && (owners == 1 || owner_of(indices[b + SCATTER_AHEAD], owners) == owner)) {
+            prefetch_bytes(table + indices[b + SCATTER_AHEAD] * D, D * 4);
         }
         if (owners > 1 && owner_of(indices[b], owners) != owner) continue;
         const float *row = rows + b * D;

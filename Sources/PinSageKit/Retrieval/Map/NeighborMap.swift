@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// Items on a plane, so that those whose embeddings are near each other are near each other there.
 ///
-/// Places start on the principal axes. Then every item is drawn to its neighbors (``MembershipGraph``) and pushed away from a few items drawn
+/// Places start on the principal axes. Then every item is drawn to its neighbors (`MembershipGraph`) and pushed away from a few items drawn
 /// at random, by the cross-entropy of the memberships and of 1 / (1 + distance²) on the plane, which is minimised with negative sampling.
 /// All items move at once by what the places were before: the result is the same, bit for bit, on any number of threads.
 ///

@@ -11,7 +11,7 @@ let processIdentifier = getpid()
 public struct NpyWriter<Element: StoredElement> {
     private let file: OutputFile
     private let elementType: ElementType
-    private let placeholder: [UInt8]
+    private let blankHeader: [UInt8]
     /// The number of elements so far.
     public private(set) var count = 0
     /// Long enough for the header of any shape of two dimensions.
@@ -22,8 +22,8 @@ public struct NpyWriter<Element: StoredElement> {
         self.elementType = elementType ?? Element.elementType
         precondition(self.elementType.size == MemoryLayout<Element>.stride, "\(self.elementType) is not stored in \(Element.self)")
         file = try OutputFile(path)
-        placeholder = [UInt8](repeating: 0x20, count: NpyWriter.headerLength)
-        try file.write(placeholder)
+        blankHeader = [UInt8](repeating: 0x20, count: NpyWriter.headerLength)
+        try file.write(blankHeader)
     }
 
     /// Writes further elements.
@@ -50,7 +50,7 @@ public struct NpyWriter<Element: StoredElement> {
         precondition(shape.reduce(1, *) == count, "\(count) elements do not have the shape \(shape)")
         let header = Npy.headerBytes(elementType: elementType, shape: shape, length: NpyWriter.headerLength)
         precondition(header.count == NpyWriter.headerLength, "shape \(shape) has too many dimensions")
-        try file.replaceStart(placeholder, with: header)
+        try file.replaceStart(blankHeader, with: header)
         return try file.close()
     }
 }

@@ -12,6 +12,7 @@
 ///           with n the degrees, by solving for all p exactly, then for all q, and so on. Weights of memberships are not looked at.
 /// Numerics: fp32; every sum has a fixed order, so any thread count gives the same bits.
 public struct ImplicitALS: Sendable {
+    /// Sizes, weights and the penalty of the factorization.
     public struct Configuration: Sendable, Equatable {
         public var factors = 64
         /// Pairs of half-steps.

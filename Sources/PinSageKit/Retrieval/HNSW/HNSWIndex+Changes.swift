@@ -25,12 +25,13 @@ extension HNSWIndex {
     /// then search the graph for their links as in a build. The same index and items give the same result on any number of threads.
     ///
     /// - Parameter progress: called with the number of items inserted so far.
-    /// - Throws: ``DataError`` for vectors of another dimension, not finite or beyond 1e15, and for damaged links.
+    /// - Throws: ``DataError`` for vectors of another dimension or another model, not finite or beyond 1e15, and for damaged links.
     /// - Complexity: O(N (links + dimension)) for copies, and for each item as much as in a build.
     public func inserting(_ items: Embeddings, progress: ((Int) -> Void)? = nil) throws -> HNSWIndex {
         guard items.dimension == dimension else {
             throw DataError("the index has vectors of \(dimension) numbers, found \(items.dimension)")
         }
+        let model = try embeddings.commonModel(with: items)
         let held = try Self.held(items, metric: configuration.metric, kernels: kernels)
         var names: [String] = []
         var target = [Int](repeating: 0, count: held.count)
@@ -57,10 +58,10 @@ extension HNSWIndex {
         for row in target { sources[row] = LayeredGraph.none }
         var left = alive?.extended(to: total, allowing: [])
         left?.insert(target.lazy.map { ItemID($0) })
-        return try changed(
-            to: Embeddings(
-                identifiers: identifiers, vectors: vectors, dimension: width, isNormalized: embeddings.isNormalized && held.isNormalized),
-            sources: sources, alive: left, progress: progress)
+        var grown = try Embeddings(
+            identifiers: identifiers, vectors: vectors, dimension: width, isNormalized: embeddings.isNormalized && held.isNormalized)
+        grown.modelFingerprint = model
+        return try changed(to: grown, sources: sources, alive: left, progress: progress)
     }
 
     /// The index without the rows of removed items, and what became of each row: `nil` for a removed one. The other items keep their order.
@@ -76,9 +77,10 @@ extension HNSWIndex {
                 }
             }
         }
-        let held = try Embeddings(
+        var held = try Embeddings(
             identifiers: Identifiers(kept.map { self.embeddings.identifiers[$0] }), vectors: vectors, dimension: width,
             isNormalized: self.embeddings.isNormalized)
+        held.modelFingerprint = embeddings.modelFingerprint
         var rows = [ItemID?](repeating: nil, count: count)
         for (row, source) in kept.enumerated() { rows[source] = ItemID(row) }
         return (try changed(to: held, sources: kept.map { UInt32($0) }, alive: nil, progress: nil), rows)

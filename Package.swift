@@ -110,7 +110,7 @@ let package = Package(
             name: "CKernelsTests", dependencies: ["CKernels", "KernelReference"]),
         .testTarget(
             name: "PinSageKitTests", dependencies: ["PinSageKit", "KernelReference", "PinSageTestSupport"],
-            exclude: ["Golden"])  // files of earlier versions, read where they are,
+            exclude: ["Golden"]),  // files of earlier versions, read where they are
         .testTarget(name: "PinSageCatalogTests", dependencies: ["PinSageCatalog", "PinSageTestSupport"]),
         .testTarget(name: "PinSageServerTests", dependencies: ["PinSageServer", "PinSageTestSupport"]),
         .testTarget(name: "PinSageCLITests", dependencies: ["pinsage-cli", "PinSageTestSupport"]),

@@ -23,7 +23,8 @@ struct IndexCurve {
             throw DataError("expected (N, d) vectors, N at least 10, and (Q, d) queries, found \(shape) and \(askedShape)", file: queries)
         }
         let embeddings = try Embeddings(
-            identifiers: Identifiers((0..<shape[0]).map(String.init)), vectors: isMapped ? values : values.resident(), dimension: shape[1], isNormalized: false)
+            identifiers: Identifiers((0..<shape[0]).map(String.init)), vectors: isMapped ? values : values.resident(), dimension: shape[1],
+            isNormalized: false)
         return (embeddings, Matrix(rows: askedShape[0], columns: askedShape[1], values: Array(asked)))
     }
 

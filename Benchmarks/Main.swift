@@ -94,7 +94,8 @@ struct Bench: ParsableCommand {
             return set
         }
         return IndexCurve(
-            vectors: vectors, queries: queries, isMapped: mapped, configuration: HNSWConfiguration(links: links, efConstruction: efConstruction, storage: storage),
+            vectors: vectors, queries: queries, isMapped: mapped,
+            configuration: HNSWConfiguration(links: links, efConstruction: efConstruction, storage: storage),
             kernels: try Kernels(instructionSet: set, threads: count))
     }
 

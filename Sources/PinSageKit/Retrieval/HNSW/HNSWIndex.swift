@@ -90,7 +90,8 @@ public struct HNSWIndex: NearestNeighborIndex {
             return try exact.neighbors(of: queries, k: k, among: filter, excluding: excluding)
         }
         let pool = min(Int((Double(max(ef ?? configuration.ef, found)) / share).rounded(.up)), count)
-        let answers = try search(queries, found: found, filter: filter, ef: pool, rerank: max(rerank ?? Self.rerankCount(found: found, ef: pool), found))
+        let answers = try search(
+            queries, found: found, filter: filter, ef: pool, rerank: max(rerank ?? Self.rerankCount(found: found, ef: pool), found))
         return try (0..<queries.rows).map { row in
             // What cannot be quantised, and a query that ranks nothing, have no way through the graph.
             guard answers.counts[row] == found, queries.ranks(row) else {

@@ -110,8 +110,9 @@ struct IndexCommand: ParsableCommand {
         case .hnsw: try refuse(hash + recalled, "is for --kind lsh")
         case .lsh: try refuse(graph, "is for --kind hnsw")
         }
-        if let storage, storage != .f32, kind != .hnsw {
-            throw ValidationError("--kind \((kind ?? .exact).rawValue) stores f32, not \(storage.rawValue)")
+        if kind == .lsh, let storage, storage != .f32 { throw ValidationError("--kind lsh stores f32, not \(storage.rawValue)") }
+        if kind ?? .exact == .exact, storage == .bf16 {
+            throw ValidationError("--kind exact stores f32 or int8, whose answers are the same; not bf16")
         }
         do {
             try hnsw.validate()
@@ -142,7 +143,7 @@ struct IndexCommand: ParsableCommand {
         let (index, facts) = tune ? try tuned(embeddings, kernels: kernels) : try built(embeddings, kernels: kernels)
         try index.write(to: output)
         let kind: Kind = index is HNSWIndex ? .hnsw : index is LSHIndex ? .lsh : .exact
-        let storage = (index as? HNSWIndex)?.configuration.storage ?? .f32
+        let storage = (index as? HNSWIndex)?.configuration.storage ?? (index as? ExactIndex)?.storage ?? .f32
         if outputOptions.json {
             var result: [String: JSONValue] = [
                 "index": .string(output), "kind": .string(kind.rawValue), "storage": .string(storage.rawValue), "items": JSONValue(index.count),
@@ -173,7 +174,7 @@ struct IndexCommand: ParsableCommand {
             return (ef.map { index.replacing(ef: $0) } ?? index, [("inserted", JSONValue(inserted))])
         }
         switch kind ?? .exact {
-        case .exact: return (ExactIndex(embeddings: embeddings, kernels: kernels), [])
+        case .exact: return (try ExactIndex.build(embeddings, storage: storage ?? .f32, kernels: kernels), [])
         case .hnsw:
             let progress = ProgressBar("indexing", unit: "items")
             defer { progress.finish() }

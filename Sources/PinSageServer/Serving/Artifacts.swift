@@ -48,16 +48,7 @@ final class Artifacts: Sendable {
         self.kernels = kernels
         index = try StoredIndex.open(paths.index, kernels: kernels)
         dataset = try Dataset.open(paths.dataset)
-        guard dataset.items.count == index.count else {
-            throw DataError("the index has \(index.count) items, the dataset has \(dataset.items.count)", file: paths.dataset)
-        }
-        // Rows are the same item on both sides; a sample tells, in time that does not grow with the data.
-        let identifiers = index.embeddings.identifiers
-        for row in stride(from: 0, to: index.count, by: max(1, index.count / 256)) where identifiers[row] != dataset.items[row] {
-            throw DataError(
-                "row \(row) is \"\(identifiers[row])\" in the index and \"\(dataset.items[row])\" in the dataset: they were not made of each other",
-                file: paths.index)
-        }
+        try index.requireRows(of: dataset, file: paths.index)
         catalog = dataset.catalogPath == nil ? nil : try SQLiteCatalog(directory: paths.dataset)
         model = try paths.model.map { try PinSageModel.open($0) }
         if let model, let path = paths.model, model.configuration.dimension != index.dimension {
@@ -69,7 +60,7 @@ final class Artifacts: Sendable {
             try paths.model.flatMap { path in
                 try JSONValue(contentsOf: path + "/manifest.json")["crc32c_of_the_following_lines"]?.string
             } ?? ""
-        cards = ItemCards(identifiers: identifiers, catalog: catalog)
+        cards = ItemCards(identifiers: index.embeddings.identifiers, catalog: catalog)
         embedder = try model.map { [dataset, catalog] in
             try NewItemEmbedder(model: $0, dataset: dataset, catalog: catalog, kernels: kernels)
         }

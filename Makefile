@@ -3,7 +3,7 @@ SWIFT ?= swift
 # Release builds of the program; tests run in debug (the library is optimised there too).
 BUILD := $(SWIFT) build -c release
 
-.PHONY: setup demo test test-neon test-avx512 test-sanitized bench lint example kills recipes docs api-check clean
+.PHONY: setup demo test test-neon test-avx512 test-sanitized bench lint example fuzz kills recipes docs dist api-check clean
 
 setup:
 	@scripts/setup
@@ -34,6 +34,11 @@ lint:
 example: setup
 	scripts/check-example
 
+# Every parser under libFuzzer, FUZZ_SECONDS each; docs/reliability.md has what long runs came to.
+FUZZ_SECONDS ?= 20
+fuzz: setup
+	scripts/fuzz --seconds $(FUZZ_SECONDS)
+
 # Every writing command killed at random moments, and on full and read-only disks.
 KILLS ?= 20
 kills: setup
@@ -49,10 +54,14 @@ recipes: setup
 docs: setup
 	scripts/make-docs
 
+# An archive that runs without a Swift toolchain; scripts/check-dist tries it in a bare Debian.
+dist: setup
+	scripts/make-dist
+
 # What this checkout breaks for apps that were written against the last tag. It builds both, so CI does not.
 api-check: setup
 	scripts/check-api
 
 clean:
 	$(SWIFT) package clean
-	rm -rf demo-output .build-example .build-docs
+	rm -rf demo-output .build-example .build-fuzz .build-docs .build-dist

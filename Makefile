@@ -37,7 +37,7 @@ example: setup
 # Every parser under libFuzzer, FUZZ_SECONDS each; docs/reliability.md has what long runs came to.
 FUZZ_SECONDS ?= 20
 fuzz: setup
-	scripts/fuzz --seconds $(FUZZ_SECONDS)
+	scripts/fuzz --seconds $(FUZZ_SECONDS) --jobs 2
 
 # Every writing command killed at random moments, and on full and read-only disks.
 KILLS ?= 20

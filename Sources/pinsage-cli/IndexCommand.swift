@@ -45,6 +45,7 @@ struct IndexCommand: ParsableCommand {
     var seed: UInt64?
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -72,12 +73,17 @@ struct IndexCommand: ParsableCommand {
     func run() throws {
         let embeddings = try Embeddings.open(embeddings), kernels = try machine.kernels()
         try embeddings.requireFinite(file: self.embeddings)
+        if writing.dryRun {
+            try DryRun(of: output, kind: StoredIndex.kind).show(
+                ["items": embeddings.count, "dimension": embeddings.dimension], json: outputOptions.json)
+            return
+        }
         let index: any NearestNeighborIndex
         var stored = IndexStorage.f32
         switch kind {
         case .exact: index = ExactIndex(embeddings: embeddings, kernels: kernels)
         case .hnsw:
-            let progress = ProgressBar("indexing", unit: "items")
+            let progress = outputOptions.progress("indexing", unit: "items")
             defer { progress.finish() }
             let configuration = hnsw, count = max(embeddings.count, 1)
             stored = configuration.storage

@@ -5,8 +5,8 @@ import Foundation
 
 /// An artifact whose files inputs change: its manifest always says what the files then are, as that of a malicious artifact would.
 ///
-/// Input: which file; how; the rest overwrites bytes (place, place, value) or is the new elements. The choice after the last file changes
-/// the manifest's metadata by a JSON object.
+/// Input: which file; how; the rest overwrites bytes (place, place, value) or is the new elements. The choice 255 changes the manifest's
+/// metadata by a JSON object.
 final class FuzzedArtifact {
     private let path: String
     private let manifest: Manifest
@@ -27,11 +27,10 @@ final class FuzzedArtifact {
         let (which, rest) = bytes.choice
         let (how, content) = rest.choice
         var manifest = manifest
-        let place = Int(which) % (names.count + 1)
-        if place == names.count {
+        if which == .max || names.isEmpty {
             if let object = try? JSONValue(parsing: content).object { manifest.metadata.merge(object) { $1 } }
         } else {
-            let name = names[place]
+            let name = names[Int(which) % names.count]
             let old = original[name] ?? []
             let new = how & 1 == 0 ? Self.patched(old, content) : replaced(name, content, how)
             FuzzFile(path: path + "/" + name).write(new)

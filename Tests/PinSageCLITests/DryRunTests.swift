@@ -35,7 +35,10 @@ import Testing
             ["import", "--edges", folder["e.tsv"], "--items", folder["i.tsv"], "--output", d],
             ["split", d, "--leave-random", "1", "--output", folder["s"]],
             ["neighbors", d, "--all", "--walks", "5", "--output", folder["n"]],
-            ["train", d, "--output", m, "--epochs", "1", "--dimension", "8", "--hidden", "8", "--layer-width", "8", "--neighbors", "3", "--walks", "5"],
+            [
+                "train", d, "--output", m, "--epochs", "1", "--dimension", "8", "--hidden", "8", "--layer-width", "8", "--neighbors", "3", "--walks",
+                "5",
+            ],
             ["embed", "--model", m, "--dataset", d, "--output", v],
             ["index", "--embeddings", v, "--output", folder["x"]],
             ["project2d", "--index", folder["x"], "--epochs", "10"],

@@ -13,7 +13,7 @@ struct DryRun {
     private let path: String
     private let kind: String
     private let isThere: Bool
-    private let bytes: Int
+    private let bytes: Int?
 
     /// An artifact.
     ///
@@ -36,7 +36,8 @@ struct DryRun {
         self.kind = kind
         isThere = FileManager.default.fileExists(atPath: path)
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-        bytes = attributes?[.size] as? Int ?? 0
+        // What a folder says of itself is not the size of what is in it.
+        bytes = attributes?[.type] as? FileAttributeType == .typeRegular ? attributes?[.size] as? Int : nil
     }
 
     /// - Parameter counts: what the command would report, by the names of its --json.
@@ -44,14 +45,14 @@ struct DryRun {
         if json {
             var result: [String: JSONValue] = [
                 "dry_run": true, "output": .string(path), "kind": .string(kind), "replaces": .bool(isThere),
-                "replaced_bytes": JSONValue(bytes),
+                "replaced_bytes": bytes.map { JSONValue($0) } ?? .null,
             ]
             for (name, count) in counts { result[name] = JSONValue(count) }
             Terminal.result(.object(result))
             return
         }
-        let replaced = isThere ? "the \(kind) that is there (\(Terminal.bytes(bytes)))" : "nothing; a new \(kind)"
-        var rows = [("would write", path), ("in place of", replaced)]
+        let size = bytes.map { " of " + Terminal.bytes($0) } ?? ""
+        var rows = [("would write", path), ("kind", kind), ("in place of", isThere ? "one that is there\(size)" : "nothing")]
         for (name, count) in counts { rows.append((name.replacingOccurrences(of: "_", with: " "), Terminal.count(count))) }
         rows.append(("done", "nothing (--dry-run)"))
         Terminal.result(Terminal.table(rows))

@@ -123,6 +123,7 @@ let artifactTargets: [FuzzTarget] = [
     },
     artifact("index-hnsw") { scratch in try index(scratch, kind: "hnsw", storage: .f32) },
     artifact("index-int8") { scratch in try index(scratch, kind: "hnsw", storage: .int8) },
+    artifact("index-lsh") { scratch in try index(scratch, kind: "lsh", storage: .f32) },
     artifact("index-exact") { scratch in try index(scratch, kind: "exact", storage: .f32) },
     artifact("model") { scratch in
         let served = try FuzzServed(scratch)
@@ -175,9 +176,12 @@ private func index(_ scratch: String, kind: String, storage: IndexStorage) throw
     let kernels = try Kernels(threads: 1)
     let embeddings = try StoredIndex.open(served.index, kernels: kernels).embeddings
     let path = scratch + "/index-" + kind
-    if kind == "exact" {
-        try ExactIndex(embeddings: embeddings, kernels: kernels).write(to: path)
-    } else {
+    switch kind {
+    case "exact": try ExactIndex(embeddings: embeddings, kernels: kernels).write(to: path)
+    case "lsh":
+        let configuration = LSHConfiguration(recall: 0.9, bits: 4, tables: 2, visits: 40, candidates: 20, seed: 7)
+        try LSHIndex.build(embeddings, configuration: configuration, kernels: kernels).write(to: path)
+    default:
         var configuration = HNSWConfiguration()
         configuration.storage = storage
         configuration.links = 4

@@ -8,6 +8,8 @@ import PinSageKit
 struct IndexCurve {
     var vectors: String
     var queries: String
+    /// Whether vectors stay in their file, as those of an index that was opened.
+    var isMapped: Bool
     var configuration: HNSWConfiguration
     var kernels: Kernels
 
@@ -20,9 +22,9 @@ struct IndexCurve {
         guard shape.count == 2, askedShape.count == 2, shape[1] == askedShape[1], askedShape[0] > 0, shape[0] >= 10 else {
             throw DataError("expected (N, d) vectors, N at least 10, and (Q, d) queries, found \(shape) and \(askedShape)", file: queries)
         }
-        // Copied, as an application that builds an index has them in memory.
         let embeddings = try Embeddings(
-            identifiers: Identifiers((0..<shape[0]).map(String.init)), vectors: values.resident(), dimension: shape[1], isNormalized: false)
+            identifiers: Identifiers((0..<shape[0]).map(String.init)), vectors: isMapped ? values : values.resident(), dimension: shape[1],
+            isNormalized: false)
         return (embeddings, Matrix(rows: askedShape[0], columns: askedShape[1], values: Array(asked)))
     }
 
@@ -44,8 +46,8 @@ struct IndexCurve {
                 + "\(kernels.threads) threads, \(kernels.instructionSet.rawValue)")
         print(
             String(
-                format: "build %.1f s, %.1f s of processor time, %lld MiB beside the f32 vectors", build, processorSeconds() - processorBefore,
-                (residentBytes() - before) >> 20))
+                format: "build %.1f s, %.1f s of processor time, %lld MiB beside the f32 vectors, %lld MiB in all that are not of files", build,
+                processorSeconds() - processorBefore, (residentBytes() - before) >> 20, residentBytes() >> 20))
         print("   ef  recall@10  queries/s   one query: median ms   p99 ms")
         for ef in Self.poolSizes {
             var best = Double.infinity

@@ -44,6 +44,9 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("The queries for --vectors.", valueName: "file.npy"))
     var queries: String?
 
+    @Flag(help: "For --vectors: read them where they are in the file; else they are copied first, as an application has them.")
+    var mapped = false
+
     @Option(help: "For --vectors, instead of the curve of an hnsw index: lsh (against exact), filters or changes (removals and insertions).")
     var measure: String?
 
@@ -91,7 +94,8 @@ struct Bench: ParsableCommand {
             return set
         }
         return IndexCurve(
-            vectors: vectors, queries: queries, configuration: HNSWConfiguration(links: links, efConstruction: efConstruction, storage: storage),
+            vectors: vectors, queries: queries, isMapped: mapped,
+            configuration: HNSWConfiguration(links: links, efConstruction: efConstruction, storage: storage),
             kernels: try Kernels(instructionSet: set, threads: count))
     }
 

@@ -66,7 +66,7 @@ public struct HNSWIndex: NearestNeighborIndex {
     ///   - ef: how many candidates the search keeps: more find more of the true neighbors and take longer. At least the number of items asked
     ///     for is used; `nil` is the configuration's. With a filter the pool grows by the inverse of the share that it lets through, so that as
     ///     many of its items are kept; below a twentieth of the items (`leastShare`) all of them are compared instead.
-    ///   - rerank: how many of them are scored in f32; `nil` is what `rerankCount(found:)` says. Not used in f32 storage.
+    ///   - rerank: how many of them are scored in f32; `nil` is what `rerankCount(found:ef:)` says. Not used in f32 storage.
     /// - Complexity: about O(Q * ef * links * dimension * log N); O(Q * N * dimension) when more than a sixteenth of all items are asked for.
     public func neighbors(
         of queries: Matrix, k: Int, among filter: ItemFilter? = nil, excluding: Set<ItemID> = [], ef: Int?, rerank: Int? = nil
@@ -90,7 +90,8 @@ public struct HNSWIndex: NearestNeighborIndex {
             return try exact.neighbors(of: queries, k: k, among: filter, excluding: excluding)
         }
         let pool = min(Int((Double(max(ef ?? configuration.ef, found)) / share).rounded(.up)), count)
-        let answers = try search(queries, found: found, filter: filter, ef: pool, rerank: max(rerank ?? Self.rerankCount(found: found), found))
+        let answers = try search(
+            queries, found: found, filter: filter, ef: pool, rerank: max(rerank ?? Self.rerankCount(found: found, ef: pool), found))
         return try (0..<queries.rows).map { row in
             // What cannot be quantised, and a query that ranks nothing, have no way through the graph.
             guard answers.counts[row] == found, queries.ranks(row) else {
@@ -109,8 +110,9 @@ public struct HNSWIndex: NearestNeighborIndex {
     /// Filters that let a smaller share of the items through are answered by comparing these.
     static let leastShare = 0.05
 
-    /// How many candidates are scored in f32 for `found` answers: the codes' errors seldom move an item by more places.
-    static func rerankCount(found: Int) -> Int { found + max(found / 2, 10) }
+    /// How many candidates are scored in f32 for `found` answers: the codes' errors seldom move an item by more places. Whoever asks for a large `ef` wants
+    /// the last of them, and a quarter of it costs little beside the search.
+    static func rerankCount(found: Int, ef: Int) -> Int { max(found + max(found / 2, 10), ef / 4) }
 
     private func search(_ queries: Matrix, found: Int, filter: ItemFilter?, ef: Int, rerank: Int) throws -> GraphAnswers {
         let workspace = workspaces.take(bytes: try kernels.workspaceBytes(for: graph, ef: ef), threads: kernels.threads)

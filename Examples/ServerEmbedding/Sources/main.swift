@@ -23,7 +23,7 @@ router.get("/related/{item}") { request, context -> [Related] in
     guard let row = dataset.items.row(of: name) else { throw HTTPError(.notFound, message: "there is no item \(name)") }
     guard (1...100).contains(k) else { throw HTTPError(.badRequest, message: "expected k from 1 to 100") }
     let item = ItemID(row)
-    let query = Matrix(rows: 1, columns: index.dimension, values: index.vector(of: item))
+    let query = Matrix(rows: 1, columns: index.dimension, values: index.embeddings[item])
     return try index.neighbors(of: query, k: k, excluding: [item])[0].map {
         Related(item: dataset.items[Int($0.item.row)], score: $0.score)
     }

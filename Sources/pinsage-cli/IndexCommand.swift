@@ -79,6 +79,7 @@ struct IndexCommand: ParsableCommand {
     var seed: UInt64?
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -140,6 +141,11 @@ struct IndexCommand: ParsableCommand {
     func run() throws {
         let embeddings = try Embeddings.open(embeddings), kernels = try machine.kernels()
         try embeddings.requireFinite(file: self.embeddings)
+        if writing.dryRun {
+            try DryRun(of: output, kind: StoredIndex.kind).show(
+                ["items": embeddings.count, "dimension": embeddings.dimension], json: outputOptions.json)
+            return
+        }
         let (index, facts) = tune ? try tuned(embeddings, kernels: kernels) : try built(embeddings, kernels: kernels)
         try index.write(to: output)
         let kind: Kind = index is HNSWIndex ? .hnsw : index is LSHIndex ? .lsh : .exact
@@ -168,7 +174,7 @@ struct IndexCommand: ParsableCommand {
             guard let old = try StoredIndex.open(base, kernels: kernels) as? HNSWIndex else {
                 throw DataError("--base expects an index of kind \(HNSWIndex.name)", file: base)
             }
-            let progress = ProgressBar("inserting", unit: "items")
+            let progress = outputOptions.progress("inserting", unit: "items")
             defer { progress.finish() }
             let (index, inserted) = try old.updated(to: embeddings) { progress.update(count: $0, fraction: Double($0) / Double(count)) }
             return (ef.map { index.replacing(ef: $0) } ?? index, [("inserted", JSONValue(inserted))])
@@ -176,7 +182,7 @@ struct IndexCommand: ParsableCommand {
         switch kind ?? .exact {
         case .exact: return (try ExactIndex.build(embeddings, storage: storage ?? .f32, kernels: kernels), [])
         case .hnsw:
-            let progress = ProgressBar("indexing", unit: "items")
+            let progress = outputOptions.progress("indexing", unit: "items")
             defer { progress.finish() }
             let index = try HNSWIndex.build(embeddings, configuration: hnsw, kernels: kernels) {
                 progress.update(count: $0, fraction: Double($0) / Double(count))
@@ -200,7 +206,7 @@ struct IndexCommand: ParsableCommand {
 
     private func tuned(_ embeddings: Embeddings, kernels: Kernels) throws -> (any NearestNeighborIndex, Facts) {
         var tuning = try IndexTuning(goal: goal)
-        try tuning.run(embeddings, kernels: kernels) { Terminal.error("measuring \($0)") }
+        try tuning.run(embeddings, kernels: kernels) { outputOptions.note("measuring \($0)") }
         guard let choice = tuning.choice else { return (ExactIndex(embeddings: embeddings, kernels: kernels), []) }
         if let plot { try tuning.page(of: self.embeddings).write(to: plot) }
         if !tuning.isMet, let latency {

@@ -135,7 +135,7 @@ struct QueryCommand: ParsableCommand {
             let title = row.title.map { String(repeating: " ", count: width - id.count + 2) + Terminal.line($0) }
             Terminal.result(String(format: "%.4f", row.score) + "  \(id)" + (title ?? ""))
         }
-        if rows.count < k { Terminal.error("\(Terminal.count(rows.count, "answer")): there are no more candidates") }
+        if rows.count < k { outputOptions.note("\(Terminal.count(rows.count, "answer")): there are no more candidates") }
     }
 
     private func queryVectors(_ asked: [ItemID], index: any NearestNeighborIndex, kernels: Kernels) throws -> Matrix {
@@ -153,7 +153,7 @@ struct QueryCommand: ParsableCommand {
                 throw DataError("--text needs a model with text features; this one was trained without them", file: path)
             }
             if try !model.features.knowsWords(of: text) {
-                Terminal.error("none of these words is known to the model: the answers say nothing of them")
+                outputOptions.note("none of these words is known to the model: the answers say nothing of them")
             }
             let features = try model.features.vector(for: ItemDescription(title: text))
             let row = Matrix(rows: 1, columns: features.count, values: features)

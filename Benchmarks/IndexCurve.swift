@@ -8,32 +8,46 @@ import PinSageKit
 struct IndexCurve {
     var vectors: String
     var queries: String
+    /// Whether vectors stay in their file, as those of an index that was opened.
+    var isMapped: Bool
     var configuration: HNSWConfiguration
     var kernels: Kernels
 
     static let poolSizes = [10, 12, 16, 20, 24, 32, 40, 48, 64, 96, 128, 192, 256, 512]
 
-    func run() throws {
+    /// The vectors and queries of the files.
+    private func opened() throws -> (embeddings: Embeddings, queries: Matrix) {
         let (values, shape) = try Npy.open(vectors, as: Float.self)
         let (asked, askedShape) = try Npy.open(queries, as: Float.self)
         guard shape.count == 2, askedShape.count == 2, shape[1] == askedShape[1], askedShape[0] > 0, shape[0] >= 10 else {
             throw DataError("expected (N, d) vectors, N at least 10, and (Q, d) queries, found \(shape) and \(askedShape)", file: queries)
         }
-        // Copied, as an application that builds an index has them in memory.
         let embeddings = try Embeddings(
-            identifiers: Identifiers((0..<shape[0]).map(String.init)), vectors: values.resident(), dimension: shape[1], isNormalized: false)
-        let matrix = Matrix(rows: askedShape[0], columns: askedShape[1], values: Array(asked))
+            identifiers: Identifiers((0..<shape[0]).map(String.init)), vectors: isMapped ? values : values.resident(), dimension: shape[1],
+            isNormalized: false)
+        return (embeddings, Matrix(rows: askedShape[0], columns: askedShape[1], values: Array(asked)))
+    }
+
+    /// Measurements of something else on the same vectors.
+    func measurements(of subject: IndexMeasurements.Subject, recall: Double) throws -> IndexMeasurements {
+        let (embeddings, queries) = try opened()
+        return IndexMeasurements(
+            subject: subject, embeddings: embeddings, queries: queries, configuration: configuration, recall: recall, kernels: kernels)
+    }
+
+    func run() throws {
+        let (embeddings, matrix) = try opened()
         let truth = try ExactIndex(embeddings: embeddings, kernels: kernels).neighbors(of: matrix, k: 10, excluding: []).map { Set($0.map(\.item)) }
         let before = residentBytes(), processorBefore = processorSeconds(), clock = ContinuousClock(), start = clock.now
         let index = try HNSWIndex.build(embeddings, configuration: configuration, kernels: kernels)
         let build = start.duration(to: clock.now) / .seconds(1)
         print(
-            "\(shape[0]) x \(shape[1]), \(configuration.storage.rawValue), M \(configuration.links), efConstruction \(configuration.efConstruction), "
+            "\(embeddings.count) x \(embeddings.dimension), \(configuration.storage.rawValue), M \(configuration.links), efConstruction \(configuration.efConstruction), "
                 + "\(kernels.threads) threads, \(kernels.instructionSet.rawValue)")
         print(
             String(
-                format: "build %.1f s, %.1f s of processor time, %lld MiB beside the f32 vectors", build, processorSeconds() - processorBefore,
-                (residentBytes() - before) >> 20))
+                format: "build %.1f s, %.1f s of processor time, %lld MiB beside the f32 vectors, %lld MiB in all that are not of files", build,
+                processorSeconds() - processorBefore, (residentBytes() - before) >> 20, residentBytes() >> 20))
         print("   ef  recall@10  queries/s   one query: median ms   p99 ms")
         for ef in Self.poolSizes {
             var best = Double.infinity

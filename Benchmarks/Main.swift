@@ -44,6 +44,15 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("The queries for --vectors.", valueName: "file.npy"))
     var queries: String?
 
+    @Flag(help: "For --vectors: read them where they are in the file; else they are copied first, as an application has them.")
+    var mapped = false
+
+    @Option(help: "For --vectors, instead of the curve of an hnsw index: lsh (against exact), filters or changes (removals and insertions).")
+    var measure: String?
+
+    @Option(help: "The recall that lsh is tuned to for --measure.")
+    var recall = 0.95
+
     @Option(help: "What --vectors compares first: f32, bf16 or int8.")
     var storage = "int8"
 
@@ -85,7 +94,8 @@ struct Bench: ParsableCommand {
             return set
         }
         return IndexCurve(
-            vectors: vectors, queries: queries, configuration: HNSWConfiguration(links: links, efConstruction: efConstruction, storage: storage),
+            vectors: vectors, queries: queries, isMapped: mapped,
+            configuration: HNSWConfiguration(links: links, efConstruction: efConstruction, storage: storage),
             kernels: try Kernels(instructionSet: set, threads: count))
     }
 
@@ -104,10 +114,17 @@ struct Bench: ParsableCommand {
         if let vectors {
             guard let queries else { throw ValidationError("--vectors needs --queries") }
             let curve = try indexCurve(vectors, queries)
+            let subject = try measure.map { name -> IndexMeasurements.Subject in
+                guard let subject = IndexMeasurements.Subject(rawValue: name) else {
+                    throw ValidationError(
+                        "--measure knows \(IndexMeasurements.Subject.allCases.map(\.rawValue).joined(separator: ", ")), not '\(name)'")
+                }
+                return subject
+            }
             #if DEBUG
                 try Release.runAgain(CommandLine.arguments.dropFirst())
             #else
-                try curve.run()
+                if let subject { try curve.measurements(of: subject, recall: recall).run() } else { try curve.run() }
             #endif
             return
         }
@@ -121,11 +138,11 @@ struct Bench: ParsableCommand {
         #if DEBUG
             try Release.runAgain(CommandLine.arguments.dropFirst())
         #else
-            try measure(cases)
+            try measureCases(cases)
         #endif
     }
 
-    private func measure(_ cases: [Case]) throws {
+    private func measureCases(_ cases: [Case]) throws {
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let counts = Set(threads?.split(separator: ",").compactMap { Int($0) } ?? [1, cores]).sorted()
         let names = isa?.split(separator: ",").map(String.init) ?? Self.isaNames

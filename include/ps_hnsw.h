@@ -72,4 +72,16 @@ ps_status ps_hnsw_insert(const ps_context *ctx, const ps_hnsw_graph *graph, cons
 ps_status ps_hnsw_pack_workspace_bytes(const ps_context *ctx, const ps_hnsw_graph *graph, int64_t *bytes);
 ps_status ps_hnsw_pack(const ps_context *ctx, const ps_hnsw_graph *graph, int64_t links_kept, int64_t upper_kept, uint32_t *links,
                        uint32_t *upper_links, void *workspace, int64_t workspace_bytes);
+
+/// Copies every list without the rows that are `removed` (bit r % 64 of word r / 64), whose own lists become empty.
+///
+/// Where a list loses rows, the rows that these led to (through any number of removed rows, nearest links first, up to
+/// PS_HNSW_REPAIR_MOST) are candidates to replace them: best first, a row is linked when it is nearer to the list's owner than to every row in the
+/// list, up to `links_kept` in layer 0 and `upper_kept` above. The other rows of the list stay where they are.
+/// Shapes: removed (ceil(N/64)); links (N,links_kept); upper_links (upper_rows,upper_kept). Lists longer than these are cut.
+/// Workspace: as for ps_hnsw_search.
+#define PS_HNSW_REPAIR_MOST 512
+ps_status ps_hnsw_repair_workspace_bytes(const ps_context *ctx, const ps_hnsw_graph *graph, int64_t *bytes);
+ps_status ps_hnsw_repair(const ps_context *ctx, const ps_hnsw_graph *graph, const uint64_t *removed, int64_t links_kept, int64_t upper_kept,
+                         uint32_t *links, uint32_t *upper_links, void *workspace, int64_t workspace_bytes);
 #endif

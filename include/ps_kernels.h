@@ -21,6 +21,7 @@
 #include "ps_optim.h"
 #include "ps_knn.h"
 #include "ps_hnsw.h"
+#include "ps_lsh.h"
 #include "ps_probe.h"
 #include "ps_prefetch.h"
 #endif

@@ -113,6 +113,10 @@ typedef struct ps_leaves {
     void (*dots_rows_bf16)(const float *query, const uint16_t *rows, const uint32_t *ids, int64_t count, int64_t E, float *out);
     void (*dots_rows_i8)(const int8_t *query, const int8_t *rows, const uint32_t *ids, int64_t count, int64_t E, int32_t *dots);
 
+    // lsh: leaf/body/lsh.h
+    /// The first position in begin ..< end with values[i] >= threshold, or end.
+    int64_t (*find_at_least_u16)(const uint16_t *values, int64_t begin, int64_t end, uint16_t threshold);
+
     // probe: leaf/body/probe.h
     double (*probe_read_f32)(const float *x, int64_t begin, int64_t end);
     void (*probe_copy_f32)(const float *x, int64_t begin, int64_t end, float *y);

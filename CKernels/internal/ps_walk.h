@@ -59,6 +59,20 @@ int64_t ps_walk_offer(ps_walk *walk, uint64_t key);
 /// Clears the visited marks.
 void ps_walk_forget(ps_walk *walk);
 
+/// Of keys[0 ..< count], best first, appends to chosen[0 ..< kept] the rows that are nearer to the center than to any row in it, until there are `most`.
+/// Returns how many there are. It sets the walk's query to the rows that it looks at.
+int64_t ps_walk_choose(ps_walk *walk, const uint64_t *keys, int64_t count, int64_t kept, int64_t most, uint32_t *chosen);
+
+/// Whether the row was seen already; marks it.
+static inline int32_t ps_walk_mark(ps_walk *walk, uint32_t row) {
+    uint64_t bit = 1ull << (row & 63), *word = &walk->visited[row >> 6];
+    if (*word & bit) return 1;
+    *word |= bit;
+    if (walk->touched_count < walk->touched_capacity) walk->touched[walk->touched_count] = row;
+    walk->touched_count++;
+    return 0;
+}
+
 static inline uint32_t *ps_list(const ps_hnsw_graph *graph, int64_t row, int32_t layer, int64_t *width) {
     if (layer == 0) {
         *width = graph->links_width;

@@ -154,16 +154,6 @@ int64_t ps_walk_offer(ps_walk *walk, uint64_t key) {
     return low;
 }
 
-/// Whether the row was seen already; marks it.
-static inline int32_t mark(ps_walk *walk, uint32_t row) {
-    uint64_t bit = 1ull << (row & 63), *word = &walk->visited[row >> 6];
-    if (*word & bit) return 1;
-    *word |= bit;
-    if (walk->touched_count < walk->touched_capacity) walk->touched[walk->touched_count] = row;
-    walk->touched_count++;
-    return 0;
-}
-
 void ps_walk_forget(ps_walk *walk) {
     if (walk->touched_count > walk->touched_capacity) {
         memset(walk->visited, 0, (size_t)((walk->graph->N + 63) / 64) * 8);
@@ -189,7 +179,7 @@ void ps_walk_layer(ps_walk *walk, int32_t layer, int64_t start, float score) {
     const ps_hnsw_graph *graph = walk->graph;
     int64_t bytes = row_bytes(graph), next = 0;
     if (walk->count == 0) {
-        mark(walk, (uint32_t)start);
+        ps_walk_mark(walk, (uint32_t)start);
         ps_walk_offer(walk, ps_pool_key(score, start));
     }
     while (next < walk->count) {
@@ -202,7 +192,7 @@ void ps_walk_layer(ps_walk *walk, int32_t layer, int64_t start, float score) {
         int64_t width, count = 0;
         const uint32_t *list = ps_list(graph, ps_pool_row(walk->pool[next]), layer, &width);
         for (int64_t i = 0; i < width && (int64_t)list[i] < graph->N; i++) {
-            if (mark(walk, list[i])) continue;
+            if (ps_walk_mark(walk, list[i])) continue;
             if (count < ROWS_AT_ONCE) prefetch_rows(graph, bytes, &list[i], 1);
             walk->fresh[count++] = list[i];
         }

@@ -7,9 +7,7 @@
 typedef uint64_t ps_back_link;
 enum { RADIX_BITS = 11, RADIX = 1 << RADIX_BITS, CHOSEN_AT_ONCE = 8 };
 
-/// Of keys[0 ..< count], best first, the rows that are nearer to the center than to any row chosen before them, at most `most`.
-static int64_t choose(ps_walk *walk, const uint64_t *keys, int64_t count, int64_t most, uint32_t *chosen) {
-    int64_t kept = 0;
+int64_t ps_walk_choose(ps_walk *walk, const uint64_t *keys, int64_t count, int64_t kept, int64_t most, uint32_t *chosen) {
     float scores[CHOSEN_AT_ONCE];
     for (int64_t i = 0; i < count && kept < most; i++) {
         int64_t row = ps_pool_row(keys[i]);
@@ -66,7 +64,7 @@ static void insert_row(ps_walk *walk, const ps_insertion *all, int64_t b, float 
         }
         int64_t width, most = layer == 0 ? all->options->links : all->options->upper_links;
         uint32_t *list = ps_list(graph, row, layer, &width);
-        int64_t count = choose(walk, walk->pool, walk->count, most, walk->fresh);
+        int64_t count = ps_walk_choose(walk, walk->pool, walk->count, 0, most, walk->fresh);
         memcpy(list, walk->fresh, (size_t)count * sizeof *list);
         int64_t at = all->first_list[b] + layer;
         all->back_counts[at] = (int32_t)count;
@@ -99,7 +97,7 @@ static int64_t choose_again(ps_walk *walk, int64_t center, int64_t count, int64_
     ps_walk_score(walk, walk->fresh, count, walk->scores);
     for (int64_t i = 0; i < count; i++) walk->pool[i] = ps_pool_key(walk->scores[i], walk->fresh[i]);
     ps_keys_sort_descending(walk->pool, count);
-    return choose(walk, walk->pool, count, most, chosen);
+    return ps_walk_choose(walk, walk->pool, count, 0, most, chosen);
 }
 
 /// Gives one list the batch's rows.

@@ -95,6 +95,33 @@ extension Reference {
             }
         }
 
+        /// Takes rows out: their own lists become empty, and lists that had them get what these led to, through any number of removed rows, where that
+        /// is nearer to the list's owner than to every row in the list.
+        public mutating func repair(removed: Set<Int>, kept: (Int, Int)) {
+            let before = links
+            for layer in links.indices {
+                let most = layer == 0 ? kept.0 : kept.1
+                for row in rows.indices {
+                    guard !removed.contains(row) else {
+                        links[layer][row] = []
+                        continue
+                    }
+                    var list = Array(before[layer][row].filter { !removed.contains($0) })
+                    guard list.count < before[layer][row].count else { continue }
+                    var seen = Set([row] + before[layer][row]), queue = before[layer][row].filter { removed.contains($0) }, found: [Int] = []
+                    while let next = queue.popLast() {
+                        for other in before[layer][next] where seen.insert(other).inserted {
+                            if removed.contains(other) { queue.append(other) } else { found.append(other) }
+                        }
+                    }
+                    for other in sorted(found, for: rows[row]) where list.count < most {
+                        if list.allSatisfy({ score(rows[other], $0) <= score(rows[row], other) }) { list.append(other) }
+                    }
+                    links[layer][row] = list
+                }
+            }
+        }
+
         /// Lists of at most `kept` rows.
         public mutating func pack(kept: (Int, Int)) {
             for layer in links.indices {

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import PinSageCatalog
 internal import PinSageKit
 
 struct QueryCommand: ParsableCommand {
@@ -13,6 +14,8 @@ struct QueryCommand: ParsableCommand {
             Examples:
               pinsage-cli query --index lists.index --dataset lists.dataset --item 70389
               pinsage-cli query --index lists.index --model lists.model --text "static site generator"
+              pinsage-cli query --index lists.index --dataset lists.dataset --item a --item b --weights 2,1 --diversify 0.3
+              pinsage-cli query --index lists.index --dataset lists.dataset --item a --filter 'language = "go" and stars >= 100'
             """)
 
     @Option(help: ArgumentHelp("The index to search.", valueName: "index"))
@@ -35,6 +38,15 @@ struct QueryCommand: ParsableCommand {
             "How several items become queries: \(QueryPooling.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "pooling"))
     var queryPooling = QueryPooling.mean
 
+    @Option(help: ArgumentHelp("How much each --item counts, with mean or max: one number each, separated by commas.", valueName: "numbers"))
+    var weights: String?
+
+    @Option(help: ArgumentHelp("Trade nearness for variety: 0 (none) to 1, by maximal marginal relevance.", valueName: "share"))
+    var diversify: Float?
+
+    @Option(help: ArgumentHelp("Only items that satisfy this condition on their attributes (needs --dataset; docs/serving.md).", valueName: "expr"))
+    var filter: String?
+
     @Option(help: ArgumentHelp("Candidates that a search of an hnsw index keeps (default: as the index was built).", valueName: "n"))
     var ef: Int?
 
@@ -52,8 +64,22 @@ struct QueryCommand: ParsableCommand {
         guard kinds == 1 else { throw ValidationError("Give one of --item, --vector and --text") }
         if text != nil && model == nil { throw ValidationError("--text needs --model: the text is embedded as a new item") }
         if let text, text.allSatisfy(\.isWhitespace) { throw ValidationError("--text expects words, found none") }
+        if let diversify, !(0...1).contains(diversify) { throw ValidationError("--diversify must be 0 to 1, found \(diversify)") }
+        if filter != nil && dataset == nil { throw ValidationError("--filter needs --dataset: attributes are in its catalog") }
+        if let weights {
+            guard queryPooling == .mean || queryPooling == .max else { throw ValidationError("--weights is for --query-pooling mean or max") }
+            guard let numbers = itemWeights, numbers.count == item.count, numbers.allSatisfy(\.isFinite) else {
+                throw ValidationError("--weights expects a number for each --item (\(item.count)), found \"\(weights)\"")
+            }
+        }
         if let ef, ef < 1 { throw ValidationError("--ef must be at least 1, found \(ef)") }
         if k < 1 { throw ValidationError("-k must be at least 1, found \(k)") }
+    }
+
+    private var itemWeights: [Float]? {
+        guard let weights else { return nil }
+        let numbers = weights.split(separator: ",", omittingEmptySubsequences: false).map { Float($0.trimmingCharacters(in: .whitespaces)) }
+        return numbers.contains(nil) ? nil : numbers.compactMap(\.self)
     }
 
     func run() throws {
@@ -62,12 +88,21 @@ struct QueryCommand: ParsableCommand {
         let asked = try item.map(index.embeddings.item(named:))
         let queries = try queryVectors(asked, index: index, kernels: kernels)
         let excluded = Set(asked)
-        let answers = merged(try neighbors(of: queries, in: index, excluding: excluded))
         let dataset = try dataset.map { try Dataset.open($0) }
         let catalog = try dataset?.catalog()
         if let dataset, dataset.items.count != index.count {
             throw DataError("the index has \(index.count) items, the dataset has \(dataset.items.count)", file: self.dataset)
         }
+        var allowed: ItemFilter?
+        if let filter {
+            guard let catalog else {
+                throw DataError("--filter needs a dataset with attributes; this one was imported without items", file: self.dataset)
+            }
+            allowed = ItemFilter(items: index.count, allowed: try catalog.items(matching: CatalogFilter(parsing: filter)))
+        }
+        let pool = diversify == nil ? k : max(k, Diversification.poolSize(k: min(k, index.count)))
+        var answers = merged(try neighbors(of: queries, k: pool, in: index, among: allowed, excluding: excluded), k: pool)
+        if let diversify { answers = try Diversification(diversity: diversify).chosen(k, from: answers) { index.embeddings[$0] } }
         let rows = try answers.map { answer in
             (id: index.embeddings.identifiers[Int(answer.item.row)], score: answer.score, title: try catalog?.description(of: answer.item).title)
         }
@@ -88,7 +123,7 @@ struct QueryCommand: ParsableCommand {
             let title = row.title.map { String(repeating: " ", count: width - id.count + 2) + Terminal.line($0) }
             Terminal.result(String(format: "%.4f", row.score) + "  \(id)" + (title ?? ""))
         }
-        if rows.count < k { Terminal.error("\(Terminal.count(rows.count, "answer")): the index has no more candidates") }
+        if rows.count < k { Terminal.error("\(Terminal.count(rows.count, "answer")): there are no more candidates") }
     }
 
     private func queryVectors(_ asked: [ItemID], index: any NearestNeighborIndex, kernels: Kernels) throws -> Matrix {
@@ -113,19 +148,21 @@ struct QueryCommand: ParsableCommand {
             return try EmbeddingPass(model: model, kernels: kernels).embeddings(ofNewItems: row)
         }
         let vectors = Matrix(rows: asked.count, columns: index.dimension, values: asked.flatMap { index.embeddings[$0] })
-        return queryPooling.vectors(of: vectors)
+        return queryPooling.vectors(of: vectors, weights: itemWeights)
     }
 
-    private func neighbors(of queries: Matrix, in index: any NearestNeighborIndex, excluding: Set<ItemID>) throws -> [[Neighbor]] {
-        guard let ef else { return try index.neighbors(of: queries, k: k, excluding: excluding) }
+    private func neighbors(
+        of queries: Matrix, k: Int, in index: any NearestNeighborIndex, among filter: ItemFilter?, excluding: Set<ItemID>
+    ) throws -> [[Neighbor]] {
+        guard let ef else { return try index.neighbors(of: queries, k: k, among: filter, excluding: excluding) }
         guard let graph = index as? HNSWIndex else {
-            throw ConfigurationError("--ef is for indexes of kind \(HNSWIndex.name); this one compares every item")
+            throw ConfigurationError("--ef is for indexes of kind \(HNSWIndex.name); this is another")
         }
-        return try graph.neighbors(of: queries, k: k, excluding: excluding, ef: ef)
+        return try graph.neighbors(of: queries, k: k, among: filter, excluding: excluding, ef: ef)
     }
 
     /// One list of answers: where several vectors ask, an item counts by its best score.
-    private func merged(_ lists: [[Neighbor]]) -> [Neighbor] {
+    private func merged(_ lists: [[Neighbor]], k: Int) -> [Neighbor] {
         guard lists.count > 1 else { return lists.first ?? [] }
         var best: [ItemID: Float] = [:]
         for neighbor in lists.joined() { best[neighbor.item] = max(best[neighbor.item] ?? -.infinity, neighbor.score) }

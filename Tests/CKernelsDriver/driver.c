@@ -478,11 +478,97 @@ static void test_hnsw(const ps_context *ctx, int64_t E) {
                     equal("score", (long long)scores[q * K + i], (long long)dot);
                 }
             }
+            // Every fourth row goes: nothing leads to it any more, whatever the lists hold.
+            uint64_t *removed = room((N + 63) / 64, 8);
+            memset(removed, 0, (N + 63) / 64 * 8);
+            for (int64_t n = 0; n < N; n += 4) removed[n / 64] |= 1ull << (n % 64);
+            uint32_t *repaired = room(N * KEPT, 4), *repaired_upper = room(lists * UPPER_KEPT, 4);
+            int64_t repair_bytes = 0;
+            ok("repair workspace", ps_hnsw_repair_workspace_bytes(ctx, &graph, &repair_bytes));
+            void *repair_workspace = room(repair_bytes, 1);
+            memset(repair_workspace, 0, (size_t)repair_bytes);
+            ok("repair", ps_hnsw_repair(ctx, &graph, removed, KEPT, UPPER_KEPT, repaired, repaired_upper, repair_workspace, repair_bytes));
+            for (int64_t n = 0; n < N; n++) {
+                int32_t ended = 0;
+                for (int64_t i = 0; i < KEPT; i++) {
+                    uint32_t link = repaired[n * KEPT + i];
+                    ended |= link == PS_HNSW_NONE;
+                    equal("repaired link", ended ? link == PS_HNSW_NONE : link < N && link % 4 != 0 && n % 4 != 0, 1);
+                }
+            }
+            free(removed), free(repaired), free(repaired_upper), free(repair_workspace);
         }
         free(links), free(upper), free(packed), free(packed_upper), free(workspace), free(ids), free(counts), free(scores);
     }
     free(rows), free(queries), free(halves), free(codes), free(scales), free(residuals), free(norms), free(first), free(batch), free(levels);
     free(owners);
+}
+
+/// Codes against signs in double, and searches against sums over all terms; damaged postings lead nowhere outside.
+static void test_lsh(const ps_context *ctx, int64_t E) {
+    enum { N = 157, Q = 3, K = 4, TABLES = 5, BITS = 3, CELLS = 1 << BITS, CANDIDATES = 20, TERMS = 12 };
+    float *rows = room(N * E, 4), *planes = room(TABLES * BITS * E, 4), *lifts = room(N, 4), *plane_lifts = room(TABLES * BITS, 4);
+    float *thresholds = room(TABLES * BITS, 4), *queries = room(Q * E, 4);
+    for (int64_t i = 0; i < N * E; i++) rows[i] = (float)(below(7) - 3);
+    for (int64_t i = 0; i < TABLES * BITS * E; i++) planes[i] = (float)(below(7) - 3);
+    for (int64_t i = 0; i < N; i++) lifts[i] = (float)(below(7) - 3);
+    for (int64_t i = 0; i < TABLES * BITS; i++) plane_lifts[i] = (float)(below(7) - 3);
+    for (int64_t i = 0; i < TABLES * BITS; i++) thresholds[i] = (float)(below(7) - 3);
+    for (int64_t i = 0; i < Q * E; i++) queries[i] = (float)(below(7) - 3);
+    uint16_t *codes = room(N * TABLES, 2);
+    ok("codes", ps_lsh_codes(ctx, rows, lifts, planes, plane_lifts, thresholds, N, E, TABLES, BITS, codes));
+    for (int64_t n = 0; n < N; n++) {
+        for (int64_t p = 0; p < TABLES * BITS; p++) {
+            double dot = (double)lifts[n] * plane_lifts[p];
+            for (int64_t e = 0; e < E; e++) dot += (double)rows[n * E + e] * planes[p * E + e];
+            equal("code", codes[n * TABLES + p / BITS] >> (p % BITS) & 1, dot >= thresholds[p]);
+        }
+    }
+    uint32_t *postings = room(TABLES * N, 4);
+    int64_t starts[TABLES * CELLS + 1], count = 0;
+    for (int64_t t = 0; t < TABLES; t++) {
+        for (int64_t cell = 0; cell < CELLS; cell++) {
+            starts[t * CELLS + cell] = count;
+            for (int64_t n = 0; n < N; n++) {
+                if (codes[n * TABLES + t] == cell) postings[count++] = (uint32_t)n;
+            }
+        }
+    }
+    starts[TABLES * CELLS] = count;
+    ps_lsh_term *terms = room(Q * TERMS, sizeof *terms);
+    int64_t offsets[Q + 1] = {0}, ids[Q * K], counts[Q], visited[Q], bytes = 0;
+    float scores[Q * K];
+    for (int64_t q = 0; q < Q; q++) {
+        for (int64_t i = 0; i < TERMS; i++) {
+            int64_t list = (i * 3 + q) % (TABLES * CELLS);
+            terms[q * TERMS + i] = (ps_lsh_term){starts[list], starts[list + 1], (uint32_t)(40 - 3 * i), (uint32_t)(list / CELLS)};
+        }
+        offsets[q + 1] = (q + 1) * TERMS;
+    }
+    ok("lsh workspace", ps_lsh_search_workspace_bytes(ctx, N, TERMS, CANDIDATES, &bytes));
+    void *workspace = room(bytes, 1);
+    for (int32_t damaged = 0; damaged < 2; damaged++) {
+        for (int64_t i = 0; damaged && i < count; i++) postings[i] = below(4) == 0 ? (uint32_t)next() : (uint32_t)below(N);
+        ok("lsh", ps_lsh_search(ctx, postings, count, terms, offsets, rows, queries, NULL, N, E, Q, K, CANDIDATES, ids, scores, counts, visited,
+                                workspace, bytes));
+        for (int64_t q = 0; q < Q; q++) {
+            int64_t sums[N] = {0};
+            for (int64_t i = q * TERMS; i < (q + 1) * TERMS; i++) {
+                for (int64_t p = terms[i].begin; p < terms[i].end; p++) sums[postings[p] % N] += terms[i].weight;
+            }
+            for (int64_t i = 0; i < counts[q]; i++) {
+                double dot = 0;
+                equal("lsh row", ids[q * K + i] >= 0 && ids[q * K + i] < N, 1);
+                for (int64_t e = 0; e < E; e++) dot += (double)queries[q * E + e] * rows[ids[q * K + i] * E + e];
+                equal("lsh score", (long long)scores[q * K + i], (long long)dot);
+                int64_t better = 0;
+                for (int64_t n = 0; n < N; n++) better += sums[n] > sums[ids[q * K + i]];
+                if (!damaged) equal("lsh candidate", better < CANDIDATES && sums[ids[q * K + i]] > 0, 1);
+            }
+        }
+    }
+    free(rows), free(planes), free(lifts), free(plane_lifts), free(thresholds), free(queries), free(codes), free(postings), free(terms);
+    free(workspace);
 }
 
 static void test_probes(const ps_context *ctx) {
@@ -522,6 +608,9 @@ int main(void) {
                 test_optim(&ctx, sizes[i]);
                 test_knn(&ctx, sizes[i]);
                 test_hnsw(&ctx, sizes[i]);
+                uint64_t before_lsh = state;  // the other tests keep their numbers
+                test_lsh(&ctx, sizes[i]);
+                state = before_lsh;
             }
             test_probes(&ctx);
             printf("%s, %d parts: %d checks\n", where, threads, checks - before);

@@ -98,11 +98,33 @@ private final class Graph {
         (c.links, c.links_width, c.upper_links, c.upper_width) = (links.baseAddress, Int64(kept.0), upper.baseAddress, Int64(kept.1))
     }
 
+    /// Takes rows out, in place.
+    func repair(removed: Set<Int>, kept: (Int, Int), _ context: inout ps_context) {
+        var bytes: Int64 = -1
+        #expect(ps_hnsw_repair_workspace_bytes(&context, &c, &bytes) == PS_OK)
+        var workspace = [UInt64](repeating: 0, count: Int(bytes) / 8 + 1)
+        var words = [UInt64](repeating: 0, count: (N + 63) / 64)
+        for row in removed { words[row / 64] |= 1 << UInt64(row % 64) }
+        var lower = [UInt32](repeating: 7, count: N * kept.0), above = [UInt32](repeating: 7, count: Int(c.upper_rows) * kept.1)
+        #expect(ps_hnsw_repair(&context, &c, words, Int64(kept.0), Int64(kept.1), &lower, &above, &workspace, bytes) == PS_OK)
+        #expect(kept.0 == Int(c.links_width) && kept.1 == Int(c.upper_width))
+        for i in lower.indices { links[i] = lower[i] }
+        for i in above.indices { upper[i] = above[i] }
+        #expect(workspace.prefix((N + 63) / 64).allSatisfy { $0 == 0 }, "marks are left clear")
+    }
+
     func list(_ row: Int, layer: Int) -> [Int] {
         let width = Int(layer == 0 ? c.links_width : c.upper_width)
         if layer > levels[row] { return [] }
         let all = layer == 0 ? links : upper, start = layer == 0 ? row * width : (Int(first[row]) + layer - 1) * width
         return all[start..<start + width].prefix { $0 != none }.map(Int.init)
+    }
+
+    /// Takes over the lists of a graph of the same shape.
+    func copyLists(of other: Graph) {
+        #expect(links.count == other.links.count && upper.count == other.upper.count)
+        for i in links.indices { links[i] = other.links[i] }
+        for i in upper.indices { upper[i] = other.upper[i] }
     }
 
     func overwrite(_ word: (Int) -> UInt32) {
@@ -183,6 +205,20 @@ private let none = UInt32.max
             twin.pack(kept: kept)
             for graph in graphs { graph.pack(kept: kept, &context) }
             expectEqualLists("packed")
+            var repaired = twin
+            let removed = Set((0..<N).filter { _ in random.below(3) == 0 })
+            repaired.repair(removed: removed, kept: kept)
+            do {
+                let graph = Graph(
+                    rows, E: E, storage: PS_HNSW_F32, width: kept.0, upperWidth: kept.1, levels: levels, order: order, context: &context)
+                graph.copyLists(of: graphs[0])
+                graph.repair(removed: removed, kept: kept, &context)
+                for layer in 0..<4 {
+                    for row in 0..<N {
+                        #expect(graph.list(row, layer: layer) == repaired.links[layer][row], "repaired: E \(E), layer \(layer), row \(row)")
+                    }
+                }
+            }
             let queries = NearestTests.wholeNumbers(9 * E, &random)
             for graph in graphs {
                 for (k, ef) in [(1, 1), (3, 8), (30, 30)] {
@@ -258,6 +294,7 @@ private let none = UInt32.max
                 default: random.below(3) == 0 ? UInt32(truncatingIfNeeded: random.next()) : UInt32(random.below(N))
                 }
             }
+            if pass % 2 == 1 { graph.repair(removed: Set(stride(from: 0, to: N, by: 4)), kept: (16, 8), &context) }
             let answers = graph.search(queries, k: 10, ef: 30, rerank: 30, &context)
             for (place, id) in answers.ids.enumerated() {
                 #expect(-1..<Int64(N) ~= id)

@@ -99,7 +99,7 @@ import Testing
     @Test func indexAndQueryOfEveryKind() throws {
         try writeEmbeddings(count: 300)
         var answers: [String] = []
-        for arguments in [["--kind", "exact"], ["--kind", "hnsw"], ["--kind", "hnsw", "--storage", "f32", "--links", "8"]] {
+        for arguments in [["--kind", "exact"], ["--kind", "hnsw"], ["--kind", "hnsw", "--storage", "f32", "--links", "8"], ["--kind", "lsh"]] {
             let built = try pinsage(["index", "--embeddings", folder["e"], "--output", folder["x"], "--json"] + arguments)
             #expect(built.status == 0, "\(built.errors)")
             let report = try json(built.output)
@@ -111,19 +111,75 @@ import Testing
             #expect((try json(few.output)["results"] as? [Any])?.count == 5)
             #expect(try pinsage("info", folder["x"], "--verify").status == 0)
             let ef = try pinsage("query", "--index", folder["x"], "--item", "i3", "--ef", "300", "-k", "5", "--json")
-            if arguments[1] == "exact" {
+            if arguments[1] != "hnsw" {
                 #expect(ef.status == 64 && ef.errors.contains("--ef is for indexes of kind hnsw"))
             } else {
                 #expect(try NSDictionary(dictionary: json(ef.output)).isEqual(to: json(few.output)))
             }
         }
-        #expect(answers[0] == answers[1] && answers[0] == answers[2])
+        #expect(answers.allSatisfy { $0 == answers[0] })
+    }
+
+    /// An index of earlier embeddings becomes one of later ones; rows are the later ones'.
+    @Test func indexFromABase() throws {
+        try writeEmbeddings(count: 250)
+        #expect(try pinsage("index", "--embeddings", folder["e"], "--output", folder["old"], "--kind", "hnsw", "--links", "6").status == 0)
+        try writeEmbeddings(count: 300)
+        let updated = try pinsage("index", "--embeddings", folder["e"], "--output", folder["new"], "--base", folder["old"], "--json")
+        #expect(updated.status == 0, "\(updated.errors)")
+        let report = try json(updated.output)
+        #expect(report["inserted"] as? Int == 50 && report["items"] as? Int == 300 && report["kind"] as? String == "hnsw")
+        #expect(try pinsage("index", "--embeddings", folder["e"], "--output", folder["exact"]).status == 0)
+        let answers = try ["new", "exact"].map { try pinsage("query", "--index", folder[$0], "--item", "i270", "-k", "299", "--json").output }
+        #expect(answers[0] == answers[1])
+        let refused = try pinsage("index", "--embeddings", folder["e"], "--output", folder["x"], "--base", folder["exact"])
+        #expect(refused.status == 65 && refused.errors.contains("kind hnsw"), "\(refused.errors)")
+    }
+
+    @Test func tuningChoosesAndDraws() throws {
+        try writeEmbeddings(count: 300)
+        let result = try pinsage(
+            "index", "--embeddings", folder["e"], "--output", folder["x"], "--tune", "--recall", "0.9", "--plot", folder["plot.html"], "--json")
+        #expect(result.status == 0, "\(result.errors)")
+        let report = try json(result.output)
+        #expect((report["recall"] as? Double).map { $0 >= 0.9 } == true)
+        let curve = report["curve"] as? [[String: Any]] ?? []
+        #expect(Set(curve.compactMap { $0["kind"] as? String }) == ["exact", "hnsw", "lsh"])
+        #expect(try String(decoding: folder.read("plot.html"), as: UTF8.self).contains("<svg"))
+        #expect(try pinsage("query", "--index", folder["x"], "--item", "i3").status == 0)
+    }
+
+    /// Weights, variety and what is asked for together.
+    @Test func severalItems() throws {
+        try writeEmbeddings(count: 300)
+        #expect(try pinsage("index", "--embeddings", folder["e"], "--output", folder["x"]).status == 0)
+        func ask(_ options: String...) throws -> [String] {
+            let asked = try pinsage(["query", "--index", folder["x"], "-k", "8", "--json"] + options)
+            #expect(asked.status == 0, "\(asked.errors)")
+            return (try json(asked.output)["results"] as? [[String: Any]] ?? []).compactMap { $0["item"] as? String }
+        }
+        let both = try ask("--item", "i1", "--item", "i2"), first = try ask("--item", "i1")
+        #expect(try ask("--item", "i1", "--item", "i2", "--weights", "1,1") == both)
+        #expect(try ask("--item", "i1", "--item", "i2", "--weights", "3, 0").filter { $0 != "i2" }.prefix(5) == first.filter { $0 != "i2" }.prefix(5))
+        #expect(try ask("--item", "i1", "--diversify", "0") == first)
+        let varied = try ask("--item", "i1", "--diversify", "0.9")
+        #expect(varied.first == first.first && varied != first && Set(varied).count == 8)
+        for bad in [
+            ["--weights", "1"], ["--weights", "a,b"], ["--weights", "1,2", "--query-pooling", "ward"], ["--diversify", "2"],
+            ["--filter", "id = \"a\""],
+        ] {
+            #expect(try pinsage(["query", "--index", folder["x"], "--item", "i1", "--item", "i2"] + bad).status == 64, "\(bad)")
+        }
     }
 
     @Test func badIndexOptionsExit64() throws {
         for options in [
             ["--kind", "tree"], ["--kind", "exact", "--links", "8"], ["--kind", "exact", "--storage", "int8"], ["--kind", "hnsw", "--links", "1"],
             ["--kind", "hnsw", "--ef", "0"], ["--kind", "hnsw", "--metric", "l2"],
+            ["--kind", "lsh", "--ef", "5"], ["--kind", "lsh", "--bits", "17"], ["--kind", "lsh", "--recall", "1"],
+            ["--kind", "lsh", "--storage", "int8"],
+            ["--kind", "hnsw", "--tables", "4"], ["--recall", "0.5"], ["--tune", "--kind", "hnsw"], ["--tune", "--recall", "2"], ["--latency", "1"],
+            ["--base", "x", "--kind", "lsh"], ["--base", "x", "--links", "4"],
         ] {
             let result = try pinsage(["index", "--embeddings", "e", "--output", folder["x"]] + options)
             #expect(result.status == 64, "\(options): \(result.errors)")

@@ -3,8 +3,14 @@ import PinSageKit
 import PinSageTestSupport
 import Testing
 
+#if Server
+    private let programHasServer = true
+#else
+    private let programHasServer = false
+#endif
+
 /// The program as a server: starting, answering, stopping, and what is left after a kill.
-@Suite struct ServeTests {
+@Suite(.enabled(if: programHasServer, "the program was built without the trait Server")) struct ServeTests {
     private let folder: TemporaryFolder
 
     init() throws {

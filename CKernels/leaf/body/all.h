@@ -14,5 +14,6 @@
 #include PS_DOTS_I8
 #include "quantized.h"
 #include "hnsw.h"
+#include "lsh.h"
 #include "probe.h"
 #include "table.h"

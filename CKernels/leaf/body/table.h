@@ -45,6 +45,7 @@ const ps_leaves PS_TABLE = {
     .dots_rows_f32 = dots_rows_f32,
     .dots_rows_bf16 = dots_rows_bf16,
     .dots_rows_i8 = dots_rows_i8,
+    .find_at_least_u16 = find_at_least_u16,
     .probe_read_f32 = probe_read_f32,
     .probe_copy_f32 = probe_copy_f32,
     .probe_rows_f32 = probe_rows_f32,

@@ -79,6 +79,16 @@ public struct Embeddings: Sendable {
     /// What an index says in its manifest of the model whose vectors it holds.
     var modelMetadata: [String: JSONValue] { modelFingerprint.map { [Self.modelKey: .string($0)] } ?? [:] }
 
+    /// The fingerprint of the model whose vectors both have, where one of them says it; nothing may hold vectors of two models.
+    ///
+    /// - Throws: ``DataError`` when both say it and differ.
+    func commonModel(with others: Embeddings) throws -> String? {
+        if let mine = modelFingerprint, let theirs = others.modelFingerprint, mine != theirs {
+            throw DataError("vectors of two models (\(mine) and \(theirs)) cannot be compared: embed all items with one")
+        }
+        return modelFingerprint ?? others.modelFingerprint
+    }
+
     /// - Throws: ``DataError`` when it is known that another model made the vectors.
     public func requireMade(by model: PinSageModel, file: String? = nil) throws {
         guard let modelFingerprint else { return }

@@ -19,7 +19,11 @@ public struct ItemFilter: Sendable {
         count = words.reduce(0) { $0 + $1.nonzeroBitCount }
     }
 
-    private init(words: [UInt64], items: Int) {
+    /// Bits beyond the items are ignored.
+    init(words: [UInt64], items: Int) {
+        precondition(words.count == (items + 63) / 64, "\(words.count) words for \(items) items")
+        var words = words
+        if items % 64 > 0 { words[words.count - 1] &= 1 << UInt64(items % 64) - 1 }
         self.words = words
         self.items = items
         count = words.reduce(0) { $0 + $1.nonzeroBitCount }
@@ -27,9 +31,24 @@ public struct ItemFilter: Sendable {
 
     /// Lets all items through.
     public init(all items: Int) {
-        var words = [UInt64](repeating: .max, count: (items + 63) / 64)
-        if items % 64 > 0 { words[words.count - 1] = 1 << UInt64(items % 64) - 1 }
-        self.init(words: words, items: items)
+        self.init(words: [UInt64](repeating: .max, count: (items + 63) / 64), items: items)
+    }
+
+    /// Lets through what this one does not.
+    var complement: ItemFilter { ItemFilter(words: words.map { ~$0 }, items: items) }
+
+    /// Lets items through; those outside 0 ..< items are ignored. - Complexity: O(added + items / 64)
+    mutating func insert(_ added: some Sequence<ItemID>) {
+        var words = words
+        for item in added where Int(item.row) < items { words[Int(item.row) / 64] |= 1 << UInt64(item.row % 64) }
+        self = ItemFilter(words: words, items: items)
+    }
+
+    /// Takes items out; those outside 0 ..< items are ignored. - Complexity: O(removed + items / 64)
+    mutating func remove(_ removed: some Sequence<ItemID>) {
+        var words = words
+        for item in removed where Int(item.row) < items { words[Int(item.row) / 64] &= ~(1 << UInt64(item.row % 64)) }
+        self = ItemFilter(words: words, items: items)
     }
 
     /// The same filter without one item. - Complexity: O(items / 64)

@@ -9,12 +9,18 @@ public protocol NearestNeighborIndex: Sendable {
     /// without those in `excluding`.
     func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>) throws -> [[Neighbor]]
 
+    /// The items that were not removed, which alone can be answers; `nil` is all rows.
+    var present: ItemFilter? { get }
+
     /// Writes the index as an artifact, which ``StoredIndex/open(_:kernels:)`` opens.
     func write(to path: String) throws
 }
 
 extension NearestNeighborIndex {
-    /// The number of items in the index.
+    /// All rows: what cannot lose items has no others.
+    public var present: ItemFilter? { nil }
+
+    /// The number of rows of the index, those of removed items included.
     public var count: Int { embeddings.count }
     public var dimension: Int { embeddings.dimension }
 
@@ -31,6 +37,19 @@ extension NearestNeighborIndex {
         }
         guard queries.values.allSatisfy(\.isFinite) else { throw DataError("expected a query of finite numbers, found NaN or infinity") }
         guard k >= 0 else { throw ConfigurationError("k is \(k), expected 0 or more") }
+    }
+}
+
+extension Matrix {
+    /// Whether a query orders items at all, and by products that are finite: what approximate searches need.
+    func ranks(_ row: Int) -> Bool {
+        var largest: Float = 0
+        for column in 0..<columns {
+            let magnitude = self[row, column].magnitude
+            if !(magnitude <= 1e15) { return false }
+            largest = max(largest, magnitude)
+        }
+        return largest >= 1e-15
     }
 }
 
@@ -65,9 +84,10 @@ public enum StoredIndex {
         switch name {
         case ExactIndex.name: return try ExactIndex(artifact, kernels: kernels)
         case HNSWIndex.name: return try HNSWIndex(artifact, kernels: kernels)
+        case LSHIndex.name: return try LSHIndex(artifact, kernels: kernels)
         default:
             throw DataError(
-                "expected an index of kind \(ExactIndex.name) or \(HNSWIndex.name), found \(name.map { "\"\($0)\"" } ?? "none")",
+                "expected an index of kind \(ExactIndex.name), \(HNSWIndex.name) or \(LSHIndex.name), found \(name.map { "\"\($0)\"" } ?? "none")",
                 file: path + "/" + Manifest.fileName)
         }
     }

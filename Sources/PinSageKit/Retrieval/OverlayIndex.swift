@@ -22,6 +22,7 @@ public struct OverlayIndex: Sendable {
 
     public init(base: any NearestNeighborIndex, kernels: Kernels) {
         self.base = base
+        remaining = base.present
         self.kernels = kernels
     }
 
@@ -30,6 +31,8 @@ public struct OverlayIndex: Sendable {
     /// Items that answers can have.
     public var count: Int { (remaining?.count ?? base.count) + addedCount - removedAdditions.count }
     public var dimension: Int { base.dimension }
+    /// Insertions since the base, and items of the base that were taken out of it since.
+    var changeCount: Int { addedCount + base.count - (remaining?.count ?? base.count) }
 
     /// Whether the item is in the index and was not taken out.
     public func contains(_ item: ItemID) -> Bool {

@@ -78,7 +78,7 @@ import Testing
         for (key, value): (String, JSONValue) in [
             ("entry", 50), ("entry", -1), ("entry", -2), ("top", 16), ("top", -1), ("links", 5), ("links", 0), ("storage", "f64"),
             ("storage", "bf16"),
-            ("metric", "l2"), ("hnsw_version", 2), ("index", "tree"), ("ef", 0), ("seed", "x"),
+            ("metric", "l2"), ("hnsw_version", 3), ("hnsw_version", 2), ("index", "tree"), ("ef", 0), ("seed", "x"),
         ] {
             var writer = try ArtifactWriter(kind: StoredIndex.kind, at: folder["bad"])
             for name in artifact.manifest.files.keys.sorted() { try writer.addFile(named: name, from: artifact) }

@@ -11,7 +11,12 @@ struct IndexKind: CustomTestStringConvertible, Sendable {
     let build: @Sendable (Embeddings, Kernels) throws -> any NearestNeighborIndex
 
     static let all: [IndexKind] =
-        [IndexKind(testDescription: "exact", recall: 1) { ExactIndex(embeddings: $0, kernels: $1) }]
+        [
+            IndexKind(testDescription: "exact", recall: 1) { ExactIndex(embeddings: $0, kernels: $1) },
+            IndexKind(testDescription: "lsh", recall: 0.95) {
+                try LSHIndex.build($0, configuration: LSHConfiguration(recall: 0.97), kernels: $1)
+            },
+        ]
         + IndexStorage.allCases.map { storage in
             IndexKind(testDescription: "hnsw, \(storage.rawValue)", recall: 0.97) {
                 try HNSWIndex.build(

@@ -12,33 +12,41 @@ extension HNSWIndex {
         try configuration.validate()
         let count = embeddings.count, width = embeddings.dimension
         guard count <= Int(Int32.max) else { throw ConfigurationError("\(count) items, expected at most \(Int32.max)") }
-        // What the int8 codes and the sums of products can take.
-        try embeddings.requireFinite(upTo: 1e15)
-        var held = embeddings
-        if configuration.metric == .cosine && !embeddings.isNormalized {
-            held = try Embeddings(
-                identifiers: embeddings.identifiers, vectors: try kernels.normalized(embeddings.vectors, width: width), dimension: width,
-                isNormalized: true)
-            held.modelFingerprint = embeddings.modelFingerprint
-        }
+        let held = try held(embeddings, metric: configuration.metric, kernels: kernels)
         let rows = try traversalRows(held.vectors, width: width, storage: configuration.storage, kernels: kernels)
         let (order, levels) = insertionOrder(count: count, configuration: configuration)
-        let links = configuration.links
-        let options = InsertionOptions(
-            ef: configuration.efConstruction, links: links, upperLinks: links, linksKept: 2 * links, upperKept: links)
-        let graph = GrowingGraph(rows: rows, count: count, width: width, levels: levels, options: options, spare: links)
+        let graph = GrowingGraph(configuration, rows: rows, count: count, width: width, levels: levels)
+        try insert(order, levels: levels, into: graph, batch: configuration.batch, kernels: kernels, progress: progress)
+        return HNSWIndex(embeddings: held, graph: try graph.packed(kernels: kernels), configuration: configuration, kernels: kernels)
+    }
+
+    /// Inserts rows in batches, highest levels first; the first row becomes the entry where it is higher than any before.
+    static func insert(
+        _ order: [UInt32], levels: [UInt8], into graph: GrowingGraph, batch size: Int, kernels: Kernels, progress: ((Int) -> Void)?
+    ) throws {
         var next = 0
-        while next < count {
-            let batch = Array(order[next..<min(next + configuration.batch, count)])
+        while next < order.count {
+            let batch = Array(order[next..<min(next + size, order.count)])
             try graph.insert(batch: batch, levels: batch.map { Int32(levels[Int($0)]) }, kernels: kernels)
-            if next == 0 {
+            if graph.entry < 0 || Int(levels[Int(batch[0])]) > graph.top {
                 graph.entry = Int(batch[0])
                 graph.top = Int(levels[Int(batch[0])])
             }
             next += batch.count
             progress?(next)
         }
-        return HNSWIndex(embeddings: held, graph: try graph.packed(kernels: kernels), configuration: configuration, kernels: kernels)
+    }
+
+    /// The vectors that an index holds: checked, and divided by their lengths where the metric asks for it.
+    static func held(_ embeddings: Embeddings, metric: HNSWConfiguration.Metric, kernels: Kernels) throws -> Embeddings {
+        // What the int8 codes and the sums of products can take.
+        try embeddings.requireFinite(upTo: 1e15)
+        guard metric == .cosine && !embeddings.isNormalized else { return embeddings }
+        var held = try Embeddings(
+            identifiers: embeddings.identifiers, vectors: try kernels.normalized(embeddings.vectors, width: embeddings.dimension),
+            dimension: embeddings.dimension, isNormalized: true)
+        held.modelFingerprint = embeddings.modelFingerprint
+        return held
     }
 
     /// Rows in the order in which they are inserted, and the level of each row.
@@ -71,5 +79,16 @@ extension HNSWIndex {
             let (codes, scales) = try kernels.quantized(vectors, width: width)
             return .int8(codes: codes, scales: scales)
         }
+    }
+}
+
+extension GrowingGraph {
+    /// An empty graph with the lists that a configuration asks for.
+    convenience init(_ configuration: HNSWConfiguration, rows: TraversalRows, count: Int, width: Int, levels: [UInt8]) {
+        let links = configuration.links
+        self.init(
+            rows: rows, count: count, width: width, levels: levels,
+            options: InsertionOptions(
+                ef: configuration.efConstruction, links: links, upperLinks: links, linksKept: 2 * links, upperKept: links), spare: links)
     }
 }

@@ -4,9 +4,9 @@ extension HNSWIndex {
         let embeddings = try Embeddings(artifact)
         let metadata = artifact.manifest.metadata
         let manifest = artifact.path + "/" + Manifest.fileName
-        guard let version = metadata["hnsw_version"]?.int, version == HNSWIndex.version else {
+        guard let version = metadata["hnsw_version"]?.int, 1...HNSWIndex.version ~= version else {
             throw DataError(
-                "expected version \(HNSWIndex.version) of hnsw, found \(metadata["hnsw_version"]?.serialized() ?? "none"); build the index again",
+                "expected version 1 to \(HNSWIndex.version) of hnsw, found \(metadata["hnsw_version"]?.serialized() ?? "none"); build the index again",
                 file: manifest)
         }
         guard let storage = metadata["storage"]?.string.flatMap(IndexStorage.init), let links = metadata["links"]?.int,
@@ -48,11 +48,20 @@ extension HNSWIndex {
             upperLinks: try matrix("upper_links", UInt32.self, rows: nil, columns: links),
             upperFirst: try artifact.vector("upper_first", as: UInt32.self, count: count), linksWidth: 2 * links, upperWidth: links, entry: entry,
             top: top)
-        self.init(embeddings: embeddings, graph: graph, configuration: configuration, kernels: kernels)
+        var alive: ItemFilter?
+        var linked = 0
+        if version == 2 {
+            let words = try artifact.vector("removed", as: UInt64.self, count: (count + 63) / 64)
+            alive = ItemFilter(words: words.map { ~$0 }, items: count)
+            // What was removed after the last repair still has links.
+            for row in 0..<count where alive?.contains(ItemID(row)) == false && graph.links[row * graph.linksWidth] < count { linked += 1 }
+        }
+        self.init(
+            embeddings: embeddings, graph: graph, configuration: configuration, kernels: kernels, alive: alive, linkedRemovals: linked)
     }
 
-    /// The version of the layout that this code writes and the only one that it reads.
-    static let version = 1
+    /// The latest version of the layout that this code reads: 1 where all items are present, 2 with `removed.npy`.
+    static let version = 2
 
     public func write(to path: String) throws {
         var writer = try ArtifactWriter(kind: StoredIndex.kind, at: path)
@@ -67,8 +76,9 @@ extension HNSWIndex {
         try writer.write("links", graph.links, shape: [count, graph.linksWidth])
         try writer.write("upper_links", graph.upperLinks, shape: [graph.upperLinks.count / graph.upperWidth, graph.upperWidth])
         try writer.write("upper_first", graph.upperFirst)
+        if let alive { try writer.write("removed", StoredArray(alive.complement.words)) }
         let metadata: [String: JSONValue] = [
-            "index": .string(HNSWIndex.name), "hnsw_version": JSONValue(HNSWIndex.version), "normalized": JSONValue(embeddings.isNormalized),
+            "index": .string(HNSWIndex.name), "hnsw_version": JSONValue(alive == nil ? 1 : 2), "normalized": JSONValue(embeddings.isNormalized),
             "dimension": JSONValue(dimension), "storage": .string(configuration.storage.rawValue), "metric": .string(configuration.metric.rawValue),
             "links": JSONValue(configuration.links), "ef_construction": JSONValue(configuration.efConstruction), "ef": JSONValue(configuration.ef),
             "batch": JSONValue(configuration.batch), "seed": .string(String(configuration.seed)), "entry": JSONValue(graph.entry),

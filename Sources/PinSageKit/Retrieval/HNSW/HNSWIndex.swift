@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// Approximate nearest neighbors by a hierarchical navigable small world graph (Malkov and Yashunin, 2016).
 ///
 /// The traversal compares vectors in the configuration's storage; what it found best is scored again in f32, so scores are those of
@@ -13,13 +11,48 @@ public struct HNSWIndex: NearestNeighborIndex {
     public let configuration: HNSWConfiguration
     let graph: LayeredGraph
     let kernels: Kernels
-    private let workspaces = Workspaces()
+    /// The items that were not removed; `nil` is all.
+    let alive: ItemFilter?
+    /// Removed rows that the graph still leads to.
+    let linkedRemovals: Int
+    private let workspaces: Workspaces
 
-    init(embeddings: Embeddings, graph: LayeredGraph, configuration: HNSWConfiguration, kernels: Kernels) {
+    init(
+        embeddings: Embeddings, graph: LayeredGraph, configuration: HNSWConfiguration, kernels: Kernels, alive: ItemFilter? = nil,
+        linkedRemovals: Int = 0
+    ) {
+        self.init(
+            embeddings: embeddings, graph: graph, configuration: configuration, kernels: kernels, alive: alive, linkedRemovals: linkedRemovals,
+            workspaces: Workspaces())
+    }
+
+    private init(
+        embeddings: Embeddings, graph: LayeredGraph, configuration: HNSWConfiguration, kernels: Kernels, alive: ItemFilter?, linkedRemovals: Int,
+        workspaces: Workspaces
+    ) {
         self.embeddings = embeddings
         self.graph = graph
         self.configuration = configuration
         self.kernels = kernels
+        self.alive = alive.flatMap { $0.count < $0.items ? $0 : nil }
+        self.linkedRemovals = linkedRemovals
+        self.workspaces = workspaces
+    }
+
+    /// The same graph with other items removed.
+    func replacing(alive: ItemFilter, linkedRemovals: Int) -> HNSWIndex {
+        HNSWIndex(
+            embeddings: embeddings, graph: graph, configuration: configuration, kernels: kernels, alive: alive, linkedRemovals: linkedRemovals,
+            workspaces: workspaces)
+    }
+
+    /// The same index with another `ef` for searches that do not say one.
+    public func replacing(ef: Int) -> HNSWIndex {
+        var configuration = configuration
+        configuration.ef = ef
+        return HNSWIndex(
+            embeddings: embeddings, graph: graph, configuration: configuration, kernels: kernels, alive: alive, linkedRemovals: linkedRemovals,
+            workspaces: workspaces)
     }
 
     public func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>) throws -> [[Neighbor]] {
@@ -33,28 +66,35 @@ public struct HNSWIndex: NearestNeighborIndex {
     ///   - ef: how many candidates the search keeps: more find more of the true neighbors and take longer. At least the number of items asked
     ///     for is used; `nil` is the configuration's. With a filter the pool grows by the inverse of the share that it lets through, so that as
     ///     many of its items are kept; below a twentieth of the items (`leastShare`) all of them are compared instead.
-    ///   - rerank: how many of them are scored in f32; `nil` is what `rerankCount(found:)` says. Not used in f32 storage.
+    ///   - rerank: how many of them are scored in f32; `nil` is what `rerankCount(found:ef:)` says. Not used in f32 storage.
     /// - Complexity: about O(Q * ef * links * dimension * log N); O(Q * N * dimension) when more than a sixteenth of all items are asked for.
     public func neighbors(
         of queries: Matrix, k: Int, among filter: ItemFilter? = nil, excluding: Set<ItemID> = [], ef: Int?, rerank: Int? = nil
     ) throws -> [[Neighbor]] {
         try check(queries, k: k, filter: filter)
         if let ef, ef < 1 { throw ConfigurationError("ef is \(ef), expected 1 or more") }
+        let filter: ItemFilter? =
+            switch (filter, alive) {
+            case (let filter?, let alive?): filter.intersection(alive)
+            case (let filter, let alive): filter ?? alive
+            }
         let candidates = filter?.count ?? count
-        let found = min(k + excluding.count, candidates)
+        let found = min(min(k, count) + excluding.count, candidates)
         guard found > 0 else { return Array(repeating: [], count: queries.rows) }
         let exact = ExactIndex(embeddings: embeddings, kernels: kernels)
         let queries = configuration.metric == .cosine ? try normalized(queries) : queries
-        let share = Double(candidates) / Double(count)
+        // Of the rows that the graph leads to.
+        let share = Double(candidates) / Double(presentCount + linkedRemovals)
         // Following links for a large share of the items costs more than comparing all.
         if found > max(candidates / 16, 64) || share < Self.leastShare {
             return try exact.neighbors(of: queries, k: k, among: filter, excluding: excluding)
         }
         let pool = min(Int((Double(max(ef ?? configuration.ef, found)) / share).rounded(.up)), count)
-        let answers = try search(queries, found: found, filter: filter, ef: pool, rerank: max(rerank ?? Self.rerankCount(found: found), found))
+        let answers = try search(
+            queries, found: found, filter: filter, ef: pool, rerank: max(rerank ?? Self.rerankCount(found: found, ef: pool), found))
         return try (0..<queries.rows).map { row in
             // What cannot be quantised, and a query that ranks nothing, have no way through the graph.
-            guard answers.counts[row] == found, Self.ranks(queries, row) else {
+            guard answers.counts[row] == found, queries.ranks(row) else {
                 return try exact.neighbors(of: queries.rows(row..<row + 1), k: k, among: filter, excluding: excluding)[0]
             }
             var neighbors: [Neighbor] = []
@@ -70,8 +110,9 @@ public struct HNSWIndex: NearestNeighborIndex {
     /// Filters that let a smaller share of the items through are answered by comparing these.
     static let leastShare = 0.05
 
-    /// How many candidates are scored in f32 for `found` answers: the codes' errors seldom move an item by more places.
-    static func rerankCount(found: Int) -> Int { found + max(found / 2, 10) }
+    /// How many candidates are scored in f32 for `found` answers: the codes' errors seldom move an item by more places. Whoever asks for a large `ef` wants
+    /// the last of them, and a quarter of it costs little beside the search.
+    static func rerankCount(found: Int, ef: Int) -> Int { max(found + max(found / 2, 10), ef / 4) }
 
     private func search(_ queries: Matrix, found: Int, filter: ItemFilter?, ef: Int, rerank: Int) throws -> GraphAnswers {
         let workspace = workspaces.take(bytes: try kernels.workspaceBytes(for: graph, ef: ef), threads: kernels.threads)
@@ -81,36 +122,9 @@ public struct HNSWIndex: NearestNeighborIndex {
             graph, queries: queries, exact: rescored, allowed: filter?.words, k: found, ef: ef, rerank: rerank, workspace: workspace)
     }
 
-    private func normalized(_ queries: Matrix) throws -> Matrix {
+    func normalized(_ queries: Matrix) throws -> Matrix {
         Matrix(
             rows: queries.rows, columns: queries.columns,
             values: Array(try kernels.normalized(StoredArray(queries.values), width: queries.columns)))
-    }
-
-    private static func ranks(_ queries: Matrix, _ row: Int) -> Bool {
-        var largest: Float = 0
-        for column in 0..<queries.columns {
-            let magnitude = queries[row, column].magnitude
-            if !(magnitude <= 1e15) { return false }
-            largest = max(largest, magnitude)
-        }
-        return largest >= 1e-15
-    }
-}
-
-/// Scratch memory of one index's searches, one piece for each that runs at the same time.
-private final class Workspaces: Sendable {
-    private let free = Mutex<[GraphWorkspace]>([])
-
-    func take(bytes: Int, threads: Int) -> GraphWorkspace {
-        let known = free.withLock { free in free.firstIndex { $0.bytes >= bytes }.map { free.remove(at: $0) } }
-        return known ?? GraphWorkspace(bytes: bytes, threads: threads)
-    }
-
-    func give(_ workspace: GraphWorkspace) {
-        free.withLock { free in
-            // A handful serves any number of threads in turn; without a bound, one burst would keep its memory for ever.
-            if free.count < 64 { free.append(workspace) }
-        }
     }
 }

@@ -33,7 +33,7 @@ struct LayeredGraph: Sendable {
 
     /// Calls `body` with the graph as C has it. C writes to the lists only when it inserts.
     fileprivate func withGraph<R>(
-        _ body: (UnsafePointer<ps_hnsw_graph>) throws(KernelError) -> R
+        owners: UnsafePointer<UInt32>? = nil, _ body: (UnsafePointer<ps_hnsw_graph>) throws(KernelError) -> R
     ) throws(KernelError) -> R {
         try unsafe links.withUnsafeBufferPointer { links throws(KernelError) in
             try unsafe upperLinks.withUnsafeBufferPointer { upperLinks throws(KernelError) in
@@ -42,8 +42,7 @@ struct LayeredGraph: Sendable {
                         var graph = unsafe ps_hnsw_graph(
                             N: Int64(count), E: Int64(width), rows: rows, scales: scales, links: UnsafeMutablePointer(mutating: links.baseAddress),
                             upper_links: UnsafeMutablePointer(mutating: upperLinks.baseAddress), upper_first: upperFirst.baseAddress,
-                            upper_owners: nil,
-                            links_width: Int64(linksWidth), upper_width: Int64(upperWidth),
+                            upper_owners: owners, links_width: Int64(linksWidth), upper_width: Int64(upperWidth),
                             upper_rows: upperWidth > 0 ? Int64(upperLinks.count / upperWidth) : 0, entry: Int64(entry), top: Int32(clamping: top),
                             storage: storage)
                         return try unsafe withUnsafePointer(to: &graph, body)
@@ -101,7 +100,7 @@ final class GraphWorkspace: @unchecked Sendable {
         self.threads = threads
     }
 
-    fileprivate var pointer: UnsafeMutableRawPointer { unsafe memory.pointer }
+    var pointer: UnsafeMutableRawPointer { unsafe memory.pointer }
 }
 
 /// What one batch of insertions may do; see `ps_hnsw_options`.
@@ -179,6 +178,37 @@ extension Kernels {
                 return Int(bytes)
             }
         }
+    }
+
+    /// The lists of a graph without the rows that `removed` has the bits of; see `ps_hnsw_repair`.
+    ///
+    /// - Parameter owners: the row that each upper list belongs to.
+    func repaired(
+        _ graph: LayeredGraph, without removed: [UInt64], owners: StoredArray<UInt32>
+    ) throws(KernelError) -> (lower: StoredArray<UInt32>, upper: StoredArray<UInt32>) {
+        guard removed.count == (graph.count + 63) / 64, owners.count * graph.upperWidth == graph.upperLinks.count,
+            graph.rows.holds(count: graph.count, width: graph.width), graph.links.count == graph.count * graph.linksWidth,
+            graph.upperFirst.count == graph.count
+        else { throw .shapeMismatch("repaired: \(removed.count) words, \(owners.count) lists for a graph of \(graph.count) rows") }
+        var upper = StoredArray<UInt32>([])
+        let lower = try unsafe StoredArray<UInt32>(count: graph.links.count) { lower throws(KernelError) in
+            upper = try unsafe StoredArray<UInt32>(count: graph.upperLinks.count) { upper throws(KernelError) in
+                try unsafe withContext { context throws(KernelError) in
+                    try unsafe owners.withUnsafeBufferPointer { owners throws(KernelError) in
+                        try unsafe graph.withGraph(owners: owners.baseAddress) { c throws(KernelError) in
+                            var bytes: Int64 = 0
+                            try unsafe KernelError.check(ps_hnsw_repair_workspace_bytes(context, c, &bytes), "hnsw_repair_workspace")
+                            let workspace = GraphWorkspace(bytes: Int(bytes), threads: threads)
+                            try unsafe KernelError.check(
+                                ps_hnsw_repair(
+                                    context, c, removed, Int64(graph.linksWidth), Int64(graph.upperWidth), lower.baseAddress, upper.baseAddress,
+                                    workspace.pointer, bytes), "hnsw_repair")
+                        }
+                    }
+                }
+            }
+        }
+        return (lower, upper)
     }
 
     /// The k best rows of each query; see `ps_hnsw_search`.
@@ -270,6 +300,40 @@ extension Kernels {
                         storage: storage)
                     return try unsafe withUnsafePointer(to: &graph, body)
                 }
+            }
+        }
+    }
+
+    /// Takes lists over from another graph, in which row `r` was row `sources[r]`; rows whose source is ``LayeredGraph/none`` keep empty lists.
+    ///
+    /// Links to rows that are not taken over are left out. A row that is taken over has the level that it had. Call it once, before insertions.
+    ///
+    /// - Parameters:
+    ///   - lists: the lists of the other graph's rows, those of layer 0 and those above, as ``Kernels/repaired(_:without:owners:)`` gives them.
+    ///   - places: the new row of each row of the other graph, or ``LayeredGraph/none``.
+    func adopt(_ lists: (lower: StoredArray<UInt32>, upper: StoredArray<UInt32>), of other: LayeredGraph, sources: [UInt32], places: [UInt32]) {
+        precondition(
+            sources.count == count && places.count == other.count && linksWidth >= other.linksWidth && upperWidth >= other.upperWidth,
+            "\(sources.count) sources for \(count) rows")
+        let levels = (0..<count).map { Int($0 + 1 < count ? upperFirst[$0 + 1] : UInt32(upperOwners.count)) - Int(upperFirst[$0]) }
+        let lower = unsafe self.links.pointer.assumingMemoryBound(to: UInt32.self)
+        let upper = unsafe upperLinks.pointer.assumingMemoryBound(to: UInt32.self)
+        func copy(_ from: StoredArray<UInt32>, _ start: Int, _ length: Int, to out: UnsafeMutablePointer<UInt32>) {
+            var kept = 0
+            for place in start..<start + length {
+                let link = Int(from[place])
+                guard link < places.count else { break }
+                guard places[link] != LayeredGraph.none else { continue }
+                unsafe out[kept] = places[link]
+                kept += 1
+            }
+        }
+        for (row, source) in sources.enumerated() where source != LayeredGraph.none {
+            let source = Int(source)
+            unsafe copy(lists.lower, source * other.linksWidth, other.linksWidth, to: lower + row * linksWidth)
+            for layer in 0..<levels[row] {
+                let from = Int(other.upperFirst[source]) + layer, to = Int(upperFirst[row]) + layer
+                unsafe copy(lists.upper, from * other.upperWidth, other.upperWidth, to: upper + to * upperWidth)
             }
         }
     }

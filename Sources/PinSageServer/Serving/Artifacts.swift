@@ -119,9 +119,11 @@ final class Artifacts: Sendable {
     func titles(of items: [ItemID]) throws -> [String] {
         let identifiers = index.embeddings.identifiers
         guard let catalog else { return items.map { identifiers[Int($0.row)] } }
-        let longest = 80
-        return try zip(items, catalog.descriptions(of: items)).map { String(($1.title ?? identifiers[Int($0.row)]).prefix(longest)) }
+        return try zip(items, catalog.descriptions(of: items)).map { Self.shortened($1.title ?? identifiers[Int($0.row)]) }
     }
+
+    /// As much of a title as fits beside a point of the map.
+    static func shortened(_ title: String) -> String { String(title.prefix(80)) }
 
     /// The base's items that satisfy a filter. - Complexity: O(items), O(1) for one of the last 32 filters
     func filter(_ filter: CatalogFilter) throws -> ItemFilter {

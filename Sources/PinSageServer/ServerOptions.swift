@@ -47,7 +47,7 @@ public struct ServerOptions: Sendable {
 enum RequestLimits {
     static let bodyBytes = 1 << 20
     static let targetBytes = 8192
-    static let headerBytes = 16384
+    static let headerBytes = 65536
     static let headerFields = 100
     /// Answers of one request.
     static let k = 1000

@@ -33,28 +33,23 @@ typedef struct ps_layer {
     float *y;
 } ps_layer;
 
-/// Rows whose bias and ReLU follow their product while they are still in a near cache.
-enum { LAYER_ROWS = 512 };
-
-/// Rows and columns of a layer's output, on the calling thread.
+/// Rows and columns of a layer's output, on the calling thread: the products, then bias and ReLU.
+// Not in smaller blocks that would still be in cache: BLAS packs the weights again for each, which costs more than the second pass over y.
 static void layer_part(const ps_leaves *leaves, const ps_layer *l, ps_range rows, ps_range columns) {
-    int64_t D = l->D1 + l->D2, width = columns.end - columns.begin;
+    int64_t D = l->D1 + l->D2, count = rows.end - rows.begin, width = columns.end - columns.begin;
     const float *weight = l->weight + columns.begin * D;
-    for (int64_t first = rows.begin; first < rows.end; first += LAYER_ROWS) {
-        int64_t count = rows.end - first < LAYER_ROWS ? rows.end - first : LAYER_ROWS;
-        float *y = l->y + first * l->E + columns.begin;
-        if (l->D1 > 0) {
-            ps_blas_sgemm_here(0, 1, count, width, l->D1, 1.0f, l->x1 + first * l->x1_stride, l->x1_stride, weight, D, 0.0f, y, l->E);
-        } else if (l->D2 == 0) {
-            for (int64_t b = 0; b < count; b++) memset(y + b * l->E, 0, (size_t)width * sizeof *y);
-        }
-        if (l->D2 > 0) {
-            ps_blas_sgemm_here(0, 1, count, width, l->D2, 1.0f, l->x2 + first * l->x2_stride, l->x2_stride, weight + l->D1, D,
-                               l->D1 > 0 ? 1.0f : 0.0f, y, l->E);
-        }
-        if (!l->bias && !l->relu) continue;
-        leaves->bias_activation_f32(l->bias ? l->bias + columns.begin : NULL, width, 0, count, l->relu, y, l->E);
+    float *y = l->y + rows.begin * l->E + columns.begin;
+    if (l->D1 > 0) {
+        ps_blas_sgemm_here(0, 1, count, width, l->D1, 1.0f, l->x1 + rows.begin * l->x1_stride, l->x1_stride, weight, D, 0.0f, y, l->E);
+    } else if (l->D2 == 0) {
+        for (int64_t b = 0; b < count; b++) memset(y + b * l->E, 0, (size_t)width * sizeof *y);
     }
+    if (l->D2 > 0) {
+        ps_blas_sgemm_here(0, 1, count, width, l->D2, 1.0f, l->x2 + rows.begin * l->x2_stride, l->x2_stride, weight + l->D1, D,
+                           l->D1 > 0 ? 1.0f : 0.0f, y, l->E);
+    }
+    if (!l->bias && !l->relu) return;
+    leaves->bias_activation_f32(l->bias ? l->bias + columns.begin : NULL, width, 0, count, l->relu, y, l->E);
 }
 
 ps_status ps_dense_forward_f32(const ps_context *ctx, const float *x1, int64_t x1_stride, const float *x2, int64_t x2_stride,

@@ -5,9 +5,9 @@
 #include "ps_context.h"
 #include "ps_table.h"
 
-/// Leaves `status` when `condition` does not hold. Drivers check the context first, then sizes and pointers that
-/// later checks need (PS_CHECK_EXTENTS), then offsets and indices, then options: which of several faults is reported is not part of the contract, that
-/// nothing was written is.
+/// Leaves `status` when `condition` does not hold. Drivers check the context first, then sizes and pointers
+/// (PS_CHECK_EXTENTS), then offsets and indices, then options. Which of several faults is reported is not part of the contract; that nothing
+/// was written is.
 #define PS_REQUIRE(condition, status) \
     do { \
         if (!(condition)) return (status); \

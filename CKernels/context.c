@@ -1,4 +1,8 @@
+#define _GNU_SOURCE  // dladdr
 #include "ps_context.h"
+#ifdef _OPENMP
+#include <dlfcn.h>
+#endif
 #include "internal/ps_blas.h"
 #include "internal/ps_check.h"
 #include "internal/ps_team.h"
@@ -93,6 +97,16 @@ const char *ps_context_description(const ps_context *context) {
         case PS_ISA_NEON: return "NEON";
     }
     return "unknown";
+}
+
+const char *ps_openmp_runtime(void) {
+#ifdef _OPENMP
+    Dl_info info;
+    if (dladdr((const void *)(uintptr_t)&omp_get_thread_num, &info) && info.dli_fname) return info.dli_fname;
+    return "unknown";
+#else
+    return "none";
+#endif
 }
 
 int32_t ps_context_probe_threads(const ps_context *context) {

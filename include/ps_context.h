@@ -39,6 +39,9 @@ const char *ps_context_description(const ps_context *context);
 /// How many threads really ran a parallel region under this context (a build against the wrong OpenMP runtime is silently serial).
 int32_t ps_context_probe_threads(const ps_context *context);
 
+/// The file of the OpenMP runtime that was loaded; "none" in a build without OpenMP.
+const char *ps_openmp_runtime(void);
+
 /// The kernel set that OpenBLAS chose when it was loaded, e.g. "SkylakeX", and its build description.
 const char *ps_blas_core_name(void);
 const char *ps_blas_configuration(void);

@@ -161,6 +161,24 @@ void test_optim(const ps_context *ctx, int64_t count) {
     }
     int64_t twice[2] = {1, 1};
     equal("adam rows twice", ps_optim_adam_rows_f32(ctx, two, twice, 3, count, 2, 3, 0.1f, 0.5f, 0.75f, 0, 0, table, tm, tv), PS_BAD_PARAMETER);
+    memcpy(table, kept, (size_t)count * 12);
+    memcpy(tm, kept_m, (size_t)count * 12);
+    ok("sgd rows", ps_optim_sgd_rows_f32(ctx, two, rows, 3, count, 2, 0.125f, 0.5f, 0.25f, table, tm));
+    for (int64_t i = 0; i < 3 * count; i++) {
+        int untouched = i / count == 1;
+        double velocity = untouched ? kept_m[i] : 0.5 * kept_m[i] + two[(i / count / 2) * count + i % count] + 0.25 * kept[i];
+        near("sgd rows velocity", tm[i], velocity, untouched ? 0 : 3, 4);
+        near("sgd rows", table[i], untouched ? kept[i] : kept[i] - 0.125 * velocity, untouched ? 0 : 3, 4);
+    }
+    memcpy(table, kept, (size_t)count * 12);
+    memcpy(tv, kept_v, (size_t)count * 12);
+    ok("adagrad rows", ps_optim_adagrad_rows_f32(ctx, two, rows, 3, count, 2, 0.125f, 0.0625f, 0.25f, table, tv));
+    for (int64_t i = 0; i < 3 * count; i++) {
+        int untouched = i / count == 1;
+        double gradient = untouched ? 0 : two[(i / count / 2) * count + i % count] + 0.25 * kept[i], sum = kept_v[i] + gradient * gradient;
+        near("adagrad rows v", tv[i], sum, untouched ? 0 : 3, 4);
+        near("adagrad rows", table[i], untouched ? kept[i] : kept[i] - 0.125 * gradient / (sqrt(sum) + 0.0625), untouched ? 0 : 4, 8);
+    }
     free(kept_m); free(kept_v);
     free(g); free(w); free(m); free(v); free(w0); free(m0); free(v0); free(table); free(tm); free(tv); free(two); free(kept);
 }

@@ -3,7 +3,7 @@ SWIFT ?= swift
 # Release builds of the program; tests run in debug (the library is optimised there too).
 BUILD := $(SWIFT) build -c release
 
-.PHONY: setup demo test test-neon test-avx512 test-sanitized bench lint example kills recipes docs api-check clean
+.PHONY: setup demo test test-neon test-avx512 test-sanitized bench lint example example-server fuzz kills soak recipes docs dist api-check clean
 
 setup:
 	@scripts/setup
@@ -34,11 +34,27 @@ lint:
 example: setup
 	scripts/check-example
 
+# The same for a web app, whose framework takes some minutes to build: not in every CI run.
+example-server: setup
+	$(SWIFT) build --product pinsage-cli
+	scripts/check-example --server
+
+# Every parser under libFuzzer, FUZZ_SECONDS each; docs/reliability.md has what long runs came to.
+FUZZ_SECONDS ?= 20
+fuzz: setup
+	scripts/fuzz --seconds $(FUZZ_SECONDS) --jobs 2
+
 # Every writing command killed at random moments, and on full and read-only disks.
 KILLS ?= 20
 kills: setup
 	$(SWIFT) build --product pinsage-cli
 	scripts/check-kills --kills $(KILLS)
+
+# One catalogue that grows, is trained, embedded, indexed and served again and again, for SOAK_MINUTES.
+SOAK_MINUTES ?= 5
+soak: setup
+	$(SWIFT) build --product pinsage-cli
+	scripts/soak --minutes $(SOAK_MINUTES)
 
 # The blocks of docs/recipes.md, with those of PostgreSQL, sqlite3 and NumPy that are there.
 recipes: setup
@@ -49,10 +65,14 @@ recipes: setup
 docs: setup
 	scripts/make-docs
 
+# An archive that runs without a Swift toolchain; scripts/check-dist tries it in a bare Debian.
+dist: setup
+	scripts/make-dist
+
 # What this checkout breaks for apps that were written against the last tag. It builds both, so CI does not.
 api-check: setup
 	scripts/check-api
 
 clean:
 	$(SWIFT) package clean
-	rm -rf demo-output .build-example .build-docs
+	rm -rf demo-output .build-example .build-fuzz .build-docs .build-dist

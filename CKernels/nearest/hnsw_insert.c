@@ -67,10 +67,14 @@ static void insert_row(ps_walk *walk, const ps_insertion *all, int64_t b, float 
         int64_t count = ps_walk_choose(walk, walk->pool, walk->count, 0, most, walk->fresh);
         memcpy(list, walk->fresh, (size_t)count * sizeof *list);
         int64_t at = all->first_list[b] + layer;
-        all->back_counts[at] = (int32_t)count;
+        int32_t linked = 0;
         for (int64_t i = 0; i < count; i++) {
-            all->back[at * all->most + i] = (uint64_t)list_number(graph, list[i], layer) << 32 | row;
+            // A damaged list of a layer may lead to a row that has none there.
+            int64_t number = list_number(graph, list[i], layer);
+            if (layer > 0 && (number >= graph->N + graph->upper_rows || graph->upper_owners[number - graph->N] != list[i])) continue;
+            all->back[at * all->most + linked++] = (uint64_t)number << 32 | row;
         }
+        all->back_counts[at] = linked;
         ps_walk_set_row(walk, row);  // choosing had other queries
     }
 }

@@ -74,6 +74,7 @@ public final class RecommendationService: Sendable {
         case .metrics: return metricsReply(view)
         case .information: return try information(call, view)
         case .map: return try await map(call, view)
+        case .places: return try await placesOnMap(call, view)
         case .item(let name): return try await item(name, call, view)
         case .related(let name): return try await related(name, call, view)
         case .recommend: return try await recommend(call, view)

@@ -104,7 +104,7 @@ struct AblationCommand: ParsableCommand {
         let run = try AblationRun(
             plan: plan(), base: base, dataset: opened, catalog: try opened.catalog(), test: test, kernels: kernels, output: output)
         let interruption = Interruption()
-        let progress = AblationProgress()
+        let progress = AblationProgress(isShown: !outputOptions.quiet)
         var hooks = AblationRun.Hooks()
         hooks.onRun = progress.begin
         hooks.training.onPreparation = { progress.training.prepare($0, $1, $2) }
@@ -127,11 +127,17 @@ struct AblationCommand: ParsableCommand {
 
 /// A progress display for each run.
 private final class AblationProgress {
-    var training = TrainingProgress()
+    var training: TrainingProgress
+    private let isShown: Bool
+
+    init(isShown: Bool) {
+        self.isShown = isShown
+        training = TrainingProgress(isShown: isShown)
+    }
 
     func begin(_ name: String, _ number: Int, _ total: Int) {
         training.end()
-        training = TrainingProgress()
-        Terminal.error("[\(number)/\(total)] \(name)")
+        training = TrainingProgress(isShown: isShown)
+        if isShown { Terminal.error("[\(number)/\(total)] \(name)") }
     }
 }

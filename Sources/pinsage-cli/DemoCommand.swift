@@ -36,11 +36,11 @@ struct DemoCommand: ParsableCommand {
 
     func run() throws {
         let kernels = try machine.kernels()
-        let steps = DemoSteps(count: 6)
+        let steps = DemoSteps(count: 6, isShown: !outputOptions.quiet)
 
         steps.begin("Reading packages", live ? "this machine's package lists" : "the snapshot of a Debian archive")
         let archive = try live ? AptArchive.thisMachine() : AptArchive(contentsOf: DemoCommand.snapshotPath())
-        for note in archive.notes { Terminal.error("note: \(note)") }
+        for note in archive.notes { outputOptions.note("note: \(note)") }
         let imported = try archive.writeDataset(to: path("debian.dataset"))
         steps.end(
             "\(Terminal.count(imported.items)) packages in \(Terminal.count(imported.collections)) collections, \(Terminal.count(imported.edges)) memberships"
@@ -103,7 +103,7 @@ struct DemoCommand: ParsableCommand {
 
     private func train(_ dataset: Dataset, validation: EvaluationTask, kernels: Kernels) throws -> (PinSageModel, TrainingState) {
         let options = DemoCommand.trainingOptions(seed: seed)
-        let progress = TrainingProgress()
+        let progress = TrainingProgress(isShown: !outputOptions.quiet)
         defer { progress.end() }
         let interruption = Interruption()
         var hooks = TrainingRun.Hooks()
@@ -150,7 +150,7 @@ struct DemoCommand: ParsableCommand {
         let sample = validation.sample(of: DemoCommand.tuningQueries)
         for kind in DemoCommand.baselines {
             let chosen = try runner.tuned(Baseline(kind), on: reader, task: sample).baseline
-            let bar = ProgressBar(kind.rawValue, unit: "queries")
+            let bar = outputOptions.progress(kind.rawValue, unit: "queries")
             defer { bar.finish() }
             let ranks = try evaluator.ranks(of: try runner.scorer(of: chosen, in: reader)) { done in
                 bar.update(count: done, fraction: Double(done) / Double(test.queries.count))
@@ -211,20 +211,24 @@ struct DemoCommand: ParsableCommand {
 /// Announces the steps of the demo and how long each took, on standard error.
 private final class DemoSteps {
     private let count: Int
+    private let isShown: Bool
     private var number = 0
     private let clock = ContinuousClock()
     private var start: ContinuousClock.Instant
 
-    init(count: Int) {
+    init(count: Int, isShown: Bool) {
         self.count = count
+        self.isShown = isShown
         start = clock.now
     }
 
     func begin(_ title: String, _ detail: String) {
         number += 1
         start = clock.now
-        Terminal.error("[\(number)/\(count)] \(title): \(detail)")
+        if isShown { Terminal.error("[\(number)/\(count)] \(title): \(detail)") }
     }
 
-    func end(_ result: String) { Terminal.error("      \(result) (\(Terminal.duration((clock.now - start) / .seconds(1))))") }
+    func end(_ result: String) {
+        if isShown { Terminal.error("      \(result) (\(Terminal.duration((clock.now - start) / .seconds(1))))") }
+    }
 }

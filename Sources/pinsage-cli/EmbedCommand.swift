@@ -53,6 +53,7 @@ struct EmbedCommand: ParsableCommand {
     var benchmark = false
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -68,6 +69,11 @@ struct EmbedCommand: ParsableCommand {
         let kernels = try machine.kernels()
         let model = try PinSageModel.open(model)
         let dataset = try Dataset.open(dataset)
+        if writing.dryRun {
+            try model.features.checkCompatible(with: dataset)
+            try DryRun(of: output, kind: Embeddings.kind).show(["items": dataset.items.count], json: outputOptions.json)
+            return
+        }
         var options = EmbeddingRun.Options()
         if let memory { options.memory = memory.bytes }
         options.latents = latents
@@ -75,7 +81,7 @@ struct EmbedCommand: ParsableCommand {
         options.checkpointSeconds = checkpointSeconds
         options.base = base
         options.includesNeighbors = includeNeighbors
-        let bar = ProgressBar("embedding", unit: "items")
+        let bar = outputOptions.progress("embedding", unit: "items")
         defer { bar.finish() }
         var peak = 0
         let run = EmbeddingRun(model: model, dataset: dataset, catalog: try dataset.catalog(), options: options, kernels: kernels)

@@ -153,7 +153,7 @@ struct EvaluateCommand: ParsableCommand {
             }
             var bar: ProgressBar?
             runner.onTraining = { name, done, total in
-                if done <= 1 { bar = ProgressBar("training \(name)", unit: "steps") }
+                if done <= 1 { bar = outputOptions.progress("training \(name)", unit: "steps") }
                 bar?.update(count: done, fraction: Double(done) / Double(max(total, 1)))
                 if done == total { bar?.finish() }
             }
@@ -217,13 +217,13 @@ struct EvaluateCommand: ParsableCommand {
         let found = try runner.tuned(baseline, on: reader, task: validation, metric: metric)
         if !found.trials.isEmpty {
             let trials = found.trials.map { "\($0.parameter): \(($0.value * 10_000).rounded() / 10_000)" }.joined(separator: ", ")
-            Terminal.error("\(baseline): \(found.baseline.effectiveParameter ?? 0) chosen by validation \(metric.title) (\(trials))")
+            outputOptions.note("\(baseline): \(found.baseline.effectiveParameter ?? 0) chosen by validation \(metric.title) (\(trials))")
         }
         return found.baseline
     }
 
     private func ranks(of scorer: any CandidateScorer, by evaluator: Evaluator, name: String? = nil) throws -> QueryRanks {
-        let bar = ProgressBar(name ?? scorer.name, unit: "queries")
+        let bar = outputOptions.progress(name ?? scorer.name, unit: "queries")
         defer { bar.finish() }
         let total = Double(evaluator.task.queries.count)
         return try evaluator.ranks(of: scorer) { done in bar.update(count: done, fraction: Double(done) / total) }
@@ -237,9 +237,9 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     private func report(_ dropped: EvaluationTask.Dropped) {
-        if dropped.unknownAnswers > 0 { Terminal.error("\(Terminal.count(dropped.unknownAnswers)) answers are no items and count as not found") }
+        if dropped.unknownAnswers > 0 { outputOptions.note("\(Terminal.count(dropped.unknownAnswers)) answers are no items and count as not found") }
         if dropped.unknownCollections > 0 {
-            Terminal.error(
+            outputOptions.note(
                 "\(Terminal.count(dropped.unknownCollections)) collections are not in the dataset: nothing is known to ask with, and all candidates tie"
             )
         }
@@ -248,7 +248,8 @@ struct EvaluateCommand: ParsableCommand {
         if dropped.members > 0 { parts.append("\(Terminal.count(dropped.members)) are part of their question") }
         if dropped.duplicates > 0 { parts.append("\(Terminal.count(dropped.duplicates)) are repeated") }
         if dropped.outside > 0 { parts.append("\(Terminal.count(dropped.outside)) are no candidates") }
-        Terminal.error("answers left out: \(parts.joined(separator: ", ")); questions without any answer left: \(Terminal.count(dropped.queries))")
+        outputOptions.note(
+            "answers left out: \(parts.joined(separator: ", ")); questions without any answer left: \(Terminal.count(dropped.queries))")
     }
 
     private func write(_ result: EvaluationResult, lists: [ReportPage.NeighborList]) throws {

@@ -25,6 +25,7 @@ struct ExportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The most threads that run at once (default: all cores).", valueName: "n"))
     var threads: Int?
 
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -33,7 +34,11 @@ struct ExportCommand: ParsableCommand {
 
     func run() throws {
         let embeddings = try Embeddings.open(embeddings)
-        let progress = ProgressBar("writing", unit: "items")
+        if writing.dryRun {
+            DryRun(ofFile: output).show(["items": embeddings.count, "dimension": embeddings.dimension], json: outputOptions.json)
+            return
+        }
+        let progress = outputOptions.progress("writing", unit: "items")
         defer { progress.finish() }
         let report = { (done: Int) in progress.update(count: done, fraction: Double(done) / Double(max(1, embeddings.count))) }
         if format == .sqlite {

@@ -79,6 +79,7 @@ struct IndexCommand: ParsableCommand {
     var seed: UInt64?
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -110,8 +111,9 @@ struct IndexCommand: ParsableCommand {
         case .hnsw: try refuse(hash + recalled, "is for --kind lsh")
         case .lsh: try refuse(graph, "is for --kind hnsw")
         }
-        if let storage, storage != .f32, kind != .hnsw {
-            throw ValidationError("--kind \((kind ?? .exact).rawValue) stores f32, not \(storage.rawValue)")
+        if kind == .lsh, let storage, storage != .f32 { throw ValidationError("--kind lsh stores f32, not \(storage.rawValue)") }
+        if kind ?? .exact == .exact, storage == .bf16 {
+            throw ValidationError("--kind exact stores f32 or int8, whose answers are the same; not bf16")
         }
         do {
             try hnsw.validate()
@@ -139,10 +141,15 @@ struct IndexCommand: ParsableCommand {
     func run() throws {
         let embeddings = try Embeddings.open(embeddings), kernels = try machine.kernels()
         try embeddings.requireFinite(file: self.embeddings)
+        if writing.dryRun {
+            try DryRun(of: output, kind: StoredIndex.kind).show(
+                ["items": embeddings.count, "dimension": embeddings.dimension], json: outputOptions.json)
+            return
+        }
         let (index, facts) = tune ? try tuned(embeddings, kernels: kernels) : try built(embeddings, kernels: kernels)
         try index.write(to: output)
         let kind: Kind = index is HNSWIndex ? .hnsw : index is LSHIndex ? .lsh : .exact
-        let storage = (index as? HNSWIndex)?.configuration.storage ?? .f32
+        let storage = (index as? HNSWIndex)?.configuration.storage ?? (index as? ExactIndex)?.storage ?? .f32
         if outputOptions.json {
             var result: [String: JSONValue] = [
                 "index": .string(output), "kind": .string(kind.rawValue), "storage": .string(storage.rawValue), "items": JSONValue(index.count),
@@ -167,15 +174,15 @@ struct IndexCommand: ParsableCommand {
             guard let old = try StoredIndex.open(base, kernels: kernels) as? HNSWIndex else {
                 throw DataError("--base expects an index of kind \(HNSWIndex.name)", file: base)
             }
-            let progress = ProgressBar("inserting", unit: "items")
+            let progress = outputOptions.progress("inserting", unit: "items")
             defer { progress.finish() }
             let (index, inserted) = try old.updated(to: embeddings) { progress.update(count: $0, fraction: Double($0) / Double(count)) }
             return (ef.map { index.replacing(ef: $0) } ?? index, [("inserted", JSONValue(inserted))])
         }
         switch kind ?? .exact {
-        case .exact: return (ExactIndex(embeddings: embeddings, kernels: kernels), [])
+        case .exact: return (try ExactIndex.build(embeddings, storage: storage ?? .f32, kernels: kernels), [])
         case .hnsw:
-            let progress = ProgressBar("indexing", unit: "items")
+            let progress = outputOptions.progress("indexing", unit: "items")
             defer { progress.finish() }
             let index = try HNSWIndex.build(embeddings, configuration: hnsw, kernels: kernels) {
                 progress.update(count: $0, fraction: Double($0) / Double(count))
@@ -199,7 +206,7 @@ struct IndexCommand: ParsableCommand {
 
     private func tuned(_ embeddings: Embeddings, kernels: Kernels) throws -> (any NearestNeighborIndex, Facts) {
         var tuning = try IndexTuning(goal: goal)
-        try tuning.run(embeddings, kernels: kernels) { Terminal.error("measuring \($0)") }
+        try tuning.run(embeddings, kernels: kernels) { outputOptions.note("measuring \($0)") }
         guard let choice = tuning.choice else { return (ExactIndex(embeddings: embeddings, kernels: kernels), []) }
         if let plot { try tuning.page(of: self.embeddings).write(to: plot) }
         if !tuning.isMet, let latency {

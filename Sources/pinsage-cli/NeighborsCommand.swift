@@ -85,11 +85,13 @@ struct NeighborsCommand: ParsableCommand {
     var resident = false
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
         guard all != !item.isEmpty else { throw ValidationError("Give either --item or --all") }
         guard all == (output != nil) else { throw ValidationError(all ? "--all needs --output" : "--output needs --all") }
+        if writing.dryRun && !all { throw ValidationError("--dry-run needs --all") }
         if refresh != nil && !all { throw ValidationError("--refresh needs --all") }
         if shard != nil && !all { throw ValidationError("--shard needs --all") }
         if together && all { throw ValidationError("--together needs --item") }
@@ -182,7 +184,7 @@ struct NeighborsCommand: ParsableCommand {
         }
         for list in lists {
             if lists.count > 1 { Terminal.result("# \(list.query.joined(separator: " "))") }
-            if list.neighbors.isEmpty { Terminal.error("\(list.query.joined(separator: ", ")): no walk reaches another item") }
+            if list.neighbors.isEmpty { outputOptions.note("\(list.query.joined(separator: ", ")): no walk reaches another item") }
             for neighbor in list.neighbors { Terminal.result("\(Terminal.line(dataset.items[Int(neighbor.item.row)]))\t\(neighbor.score)") }
         }
     }
@@ -190,9 +192,14 @@ struct NeighborsCommand: ParsableCommand {
     private func writeAll(of dataset: Dataset, to output: String, threads: Int) throws {
         guard let range = range(of: dataset.graph.itemCount) else { return }
         let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: configuration, seed: seed)
+        if writing.dryRun {
+            try DryRun(of: output, kind: NeighborhoodFile.kind).show(
+                ["first_item": range.lowerBound, "items": range.count], json: outputOptions.json)
+            return
+        }
         let clock = ContinuousClock()
         let start = clock.now
-        let progress = ProgressBar("walking", unit: "items")
+        let progress = outputOptions.progress("walking", unit: "items")
         defer { progress.finish() }
         let reuse = try refresh.map { try NeighborhoodFile.Reuse(try NeighborhoodFile.open($0), of: dataset, sampler: sampler) }
         let resumed = try NeighborhoodFile.write(

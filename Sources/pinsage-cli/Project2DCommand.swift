@@ -34,6 +34,7 @@ struct Project2DCommand: ParsableCommand {
     var seed: UInt64?
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     /// Up to so many items all pairs are compared; for more an index is built in memory.
@@ -56,9 +57,14 @@ struct Project2DCommand: ParsableCommand {
     func run() throws {
         let kernels = try machine.kernels()
         let target = output ?? Self.beside(index ?? "")
+        if writing.dryRun {
+            let items = try index.map { try StoredIndex.open($0, kernels: kernels).count } ?? Embeddings.open(embeddings ?? "").count
+            try DryRun(of: target, kind: NeighborMap.kind).show(["items": items], json: outputOptions.json)
+            return
+        }
         try ArtifactWriter.check(target, kind: NeighborMap.kind)
         let searched = try searched(kernels)
-        let progress = ProgressBar("laying out", unit: "items")
+        let progress = outputOptions.progress("laying out", unit: "items")
         defer { progress.finish() }
         let made = try NeighborMap(of: searched, configuration: map, threads: kernels.threads) { stage, fraction in
             // Finding neighbors takes about a third of the time.
@@ -82,7 +88,7 @@ struct Project2DCommand: ParsableCommand {
         let embeddings = try Embeddings.open(embeddings ?? "")
         try embeddings.requireFinite(file: self.embeddings)
         guard embeddings.count > Self.mostExact else { return ExactIndex(embeddings: embeddings, kernels: kernels) }
-        let progress = ProgressBar("indexing", unit: "items")
+        let progress = outputOptions.progress("indexing", unit: "items")
         defer { progress.finish() }
         return try HNSWIndex.build(embeddings, kernels: kernels) {
             progress.update(count: $0, fraction: Double($0) / Double(embeddings.count))

@@ -47,6 +47,12 @@ struct QueryCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Only items that satisfy this condition on their attributes (needs --dataset; docs/serving.md).", valueName: "expr"))
     var filter: String?
 
+    @Option(help: ArgumentHelp("Only items that this file names, one a line.", valueName: "file"))
+    var allow: String?
+
+    @Option(help: ArgumentHelp("No items that this file names, one a line.", valueName: "file"))
+    var deny: String?
+
     @Option(help: ArgumentHelp("Candidates that a search of an hnsw index keeps (default: as the index was built).", valueName: "n"))
     var ef: Int?
 
@@ -90,15 +96,21 @@ struct QueryCommand: ParsableCommand {
         let excluded = Set(asked)
         let dataset = try dataset.map { try Dataset.open($0) }
         let catalog = try dataset?.catalog()
-        if let dataset, dataset.items.count != index.count {
-            throw DataError("the index has \(index.count) items, the dataset has \(dataset.items.count)", file: self.dataset)
+        if let dataset { try index.requireRows(of: dataset, file: self.dataset) }
+        if weights != nil, queryPooling == .max, index.comparesCosines {
+            throw ConfigurationError("--weights with --query-pooling max are factors of scores; this index compares cosines, which have none")
         }
-        var allowed: ItemFilter?
+        var allowed = try allow.map { try ItemFilter(items: index.count, allowed: Self.items($0, of: index)) }
+        if let deny {
+            let others = try ItemFilter(items: index.count, allowed: Self.items(deny, of: index)).complement
+            allowed = allowed?.intersection(others) ?? others
+        }
         if let filter {
             guard let catalog else {
                 throw DataError("--filter needs a dataset with attributes; this one was imported without items", file: self.dataset)
             }
-            allowed = ItemFilter(items: index.count, allowed: try catalog.items(matching: CatalogFilter(parsing: filter)))
+            let matching = ItemFilter(items: index.count, allowed: try catalog.items(matching: CatalogFilter(parsing: filter)))
+            allowed = allowed?.intersection(matching) ?? matching
         }
         let pool = diversify == nil ? k : max(k, Diversification.poolSize(k: min(k, index.count)))
         var answers = merged(try neighbors(of: queries, k: pool, in: index, among: allowed, excluding: excluded), k: pool)
@@ -123,7 +135,7 @@ struct QueryCommand: ParsableCommand {
             let title = row.title.map { String(repeating: " ", count: width - id.count + 2) + Terminal.line($0) }
             Terminal.result(String(format: "%.4f", row.score) + "  \(id)" + (title ?? ""))
         }
-        if rows.count < k { Terminal.error("\(Terminal.count(rows.count, "answer")): there are no more candidates") }
+        if rows.count < k { outputOptions.note("\(Terminal.count(rows.count, "answer")): there are no more candidates") }
     }
 
     private func queryVectors(_ asked: [ItemID], index: any NearestNeighborIndex, kernels: Kernels) throws -> Matrix {
@@ -141,7 +153,7 @@ struct QueryCommand: ParsableCommand {
                 throw DataError("--text needs a model with text features; this one was trained without them", file: path)
             }
             if try !model.features.knowsWords(of: text) {
-                Terminal.error("none of these words is known to the model: the answers say nothing of them")
+                outputOptions.note("none of these words is known to the model: the answers say nothing of them")
             }
             let features = try model.features.vector(for: ItemDescription(title: text))
             let row = Matrix(rows: 1, columns: features.count, values: features)
@@ -154,11 +166,14 @@ struct QueryCommand: ParsableCommand {
     private func neighbors(
         of queries: Matrix, k: Int, in index: any NearestNeighborIndex, among filter: ItemFilter?, excluding: Set<ItemID>
     ) throws -> [[Neighbor]] {
-        guard let ef else { return try index.neighbors(of: queries, k: k, among: filter, excluding: excluding) }
-        guard let graph = index as? HNSWIndex else {
-            throw ConfigurationError("--ef is for indexes of kind \(HNSWIndex.name); this is another")
-        }
-        return try graph.neighbors(of: queries, k: k, among: filter, excluding: excluding, ef: ef)
+        if ef != nil, !(index is HNSWIndex) { throw ConfigurationError("--ef is for indexes of kind \(HNSWIndex.name); this is another") }
+        return try index.neighbors(of: queries, k: k, among: filter, excluding: excluding, ef: ef)
+    }
+
+    /// The items that a file names, one a line; empty lines are left out.
+    private static func items(_ file: String, of index: any NearestNeighborIndex) throws -> [ItemID] {
+        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { throw DataError("cannot be read as text in UTF-8", file: file) }
+        return try text.split(whereSeparator: \.isNewline).map { try index.embeddings.item(named: String($0)) }
     }
 
     /// One list of answers: where several vectors ask, an item counts by its best score.

@@ -110,6 +110,7 @@ struct TrainCommand: ParsableCommand {
     var resume = false
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -124,8 +125,15 @@ struct TrainCommand: ParsableCommand {
         let dataset = try Dataset.open(dataset)
         let reader = try EvaluationTaskReader(items: dataset.items, dataset: dataset)
         let validation = try validationPairs.map(reader.pairs) ?? validationCollections.map(reader.collections)
+        if writing.dryRun {
+            try dataset.checkTargets()
+            _ = try options()
+            try DryRun(of: output, kind: PinSageModel.kind).show(
+                ["items": dataset.items.count, "edges": dataset.graph.edgeCount], json: outputOptions.json)
+            return
+        }
         let run = TrainingRun(dataset: dataset, catalog: try dataset.catalog(), options: try options(), kernels: kernels)
-        let progress = TrainingProgress()
+        let progress = TrainingProgress(isShown: !outputOptions.quiet)
         let interruption = Interruption()
         var hooks = TrainingRun.Hooks()
         hooks.onPreparation = progress.prepare

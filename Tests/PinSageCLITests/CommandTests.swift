@@ -149,6 +149,30 @@ import Testing
         #expect(try pinsage("query", "--index", folder["x"], "--item", "i3").status == 0)
     }
 
+    /// What files allow and deny, and an exact index that compares codes first.
+    @Test func allowedAndDenied() throws {
+        try writeEmbeddings(count: 300)
+        for (name, storage) in [("x", "f32"), ("y", "int8")] {
+            #expect(try pinsage("index", "--embeddings", folder["e"], "--output", folder[name], "--storage", storage).status == 0)
+        }
+        #expect(try pinsage("index", "--embeddings", folder["e"], "--output", folder["z"], "--storage", "bf16").status == 64)
+        try folder.write("some.txt", (0..<20).map { "i\($0)\n" }.joined())
+        try folder.write("few.txt", "i1\ni2\n\ni3\n")
+        func ask(_ index: String, _ options: String...) throws -> [String] {
+            let asked = try pinsage(["query", "--index", folder[index], "--item", "i0", "-k", "300", "--json"] + options)
+            #expect(asked.status == 0, "\(asked.errors)")
+            return (try json(asked.output)["results"] as? [[String: Any]] ?? []).compactMap { $0["item"] as? String }
+        }
+        #expect(try ask("x") == ask("y") && ask("y").count == 299)
+        let some = try ask("y", "--allow", folder["some.txt"])
+        #expect(some.count == 19 && some.allSatisfy { (Int($0.dropFirst()) ?? 99) < 20 })
+        #expect(try ask("x", "--allow", folder["some.txt"], "--deny", folder["few.txt"]) == some.filter { !["i1", "i2", "i3"].contains($0) })
+        #expect(try ask("x", "--deny", folder["few.txt"]).count == 296)
+        try folder.write("wrong.txt", "i1\nnobody\n")
+        let wrong = try pinsage("query", "--index", folder["x"], "--item", "i0", "--deny", folder["wrong.txt"])
+        #expect(wrong.status == 65 && wrong.errors.contains("nobody"), "\(wrong.errors)")
+    }
+
     /// Weights, variety and what is asked for together.
     @Test func severalItems() throws {
         try writeEmbeddings(count: 300)
@@ -174,7 +198,7 @@ import Testing
 
     @Test func badIndexOptionsExit64() throws {
         for options in [
-            ["--kind", "tree"], ["--kind", "exact", "--links", "8"], ["--kind", "exact", "--storage", "int8"], ["--kind", "hnsw", "--links", "1"],
+            ["--kind", "tree"], ["--kind", "exact", "--links", "8"], ["--kind", "exact", "--storage", "bf16"], ["--kind", "hnsw", "--links", "1"],
             ["--kind", "hnsw", "--ef", "0"], ["--kind", "hnsw", "--metric", "l2"],
             ["--kind", "lsh", "--ef", "5"], ["--kind", "lsh", "--bits", "17"], ["--kind", "lsh", "--recall", "1"],
             ["--kind", "lsh", "--storage", "int8"],

@@ -198,6 +198,42 @@ import Testing
         #expect(throws: DataError.self) { try fixture.service(paths: paths) }
     }
 
+    /// What is looked at gets its place on the map, whether the sample has it or not.
+    @Test func placesOfNamedItems() async throws {
+        let folder = try TemporaryFolder()
+        var paths = fixture.paths
+        paths.live = folder["live.sqlite"]
+        for method in ["principal components", "neighbors"] {
+            if method == "neighbors" {
+                var configuration = NeighborMap.Configuration()
+                configuration.epochs = 10
+                let index = try StoredIndex.open(paths.index, kernels: Kernels(threads: 1))
+                try NeighborMap(of: index, configuration: configuration, threads: 1).write(to: folder["map"])
+                paths.map = folder["map"]
+            }
+            let service = try fixture.service(paths: paths)
+            _ = await service.ask("POST", "/v1/items", body: #"{"item": "new", "title": "Added", "text": "serif typeface kerning glyph"}"#)
+            let map = try await service.ask("GET", "/v1/map?limit=30").json
+            let shown = try #require(map["items"]?.array?.compactMap { $0.string })
+            #expect(shown.count == 30 && !shown.contains("it5"))
+            let body = #"{"items": ["it5", "nobody", "\#(shown[7])", "new", "it5"], "limit": 30}"#
+            let places = try await service.ask("POST", "/v1/map", body: body).json
+            #expect(places["method"]?.string == method && places["items"] == ["it5", .string(shown[7]), "new"])
+            #expect(places["titles"]?.array?[2] == "Added")
+            for axis in ["x", "y", "z"] {
+                let numbers = try #require(places[axis]?.array?.compactMap { $0.double })
+                // The sample's items lie where the sample says.
+                #expect(numbers.count == 3 && numbers[1] == map[axis]?.array?[7].double, "\(method)")
+                #expect(numbers.allSatisfy { $0.isFinite })
+            }
+            #expect(places["z"]?.array?.allSatisfy { 0...1 ~= ($0.double ?? -1) } == true)
+            for wrong in ["{}", #"{"items": "it5"}"#, #"{"items": ["it5"], "limit": 0}"#, #"{"items": ["it5"], "x": 1}"#] {
+                #expect(await service.ask("POST", "/v1/map", body: wrong).status == 400, "\(wrong)")
+            }
+            #expect(await service.ask("DELETE", "/v1/map").headers["allow"] == "GET, POST")
+        }
+    }
+
     @Test func indexOfAnotherModelIsRefused() throws {
         let folder = try TemporaryFolder()
         var paths = fixture.paths

@@ -142,6 +142,18 @@ def item_path(name):
     return "/v1/items/" + urllib.parse.quote(name, safe="")
 
 
+def array(path):
+    """The bytes of a .npy file behind its header."""
+    data = pathlib.Path(path).read_bytes()
+    return memoryview(data)[10 + int.from_bytes(data[8:10], "little"):]
+
+
+def all_items(index):
+    """Ids of all items of an index, in the order of its rows."""
+    offsets, names = array(f"{index}/item_ids.offsets.npy").cast("q"), bytes(array(f"{index}/item_ids.bytes.npy"))
+    return [names[begin:end].decode() for begin, end in zip(offsets, offsets[1:])]
+
+
 def items_of(server, count=2000):
     """Ids of items, evenly drawn."""
     status, answer = Client(server.port).ask("GET", f"/v1/map?limit={count}")

@@ -21,7 +21,7 @@ public struct IndexTuning: Sendable {
         public func validate() throws {
             guard recall > 0, recall <= 1 else { throw ConfigurationError("recall is \(recall), expected more than 0 and at most 1") }
             if let milliseconds, !(milliseconds > 0) { throw ConfigurationError("milliseconds is \(milliseconds), expected more than 0") }
-            guard k >= 1 else { throw ConfigurationError("k is \(k), expected 1 or more") }
+            guard 1...10_000 ~= k else { throw ConfigurationError("k is \(k), expected 1 to 10000") }
         }
     }
 
@@ -68,7 +68,9 @@ public struct IndexTuning: Sendable {
         let truth = try exact.neighbors(of: queries, k: goal.k + 1, excluding: []).enumerated().map { row, found in
             Set(found.filter { $0.item != items[row] }.prefix(goal.k).map(\.item))
         }
-        func measure(_ index: any NearestNeighborIndex, _ settings: String, build: Double, _ search: (Matrix) throws -> [[Neighbor]]) throws {
+        func measure(_ index: any NearestNeighborIndex, _ kind: String, _ settings: String, build: Double, _ search: (Matrix) throws -> [[Neighbor]])
+            throws
+        {
             let clock = ContinuousClock()
             var batch = Double.infinity
             var found: [[Neighbor]] = []
@@ -91,19 +93,24 @@ public struct IndexTuning: Sendable {
             single.sort()
             measurements.append(
                 Measurement(
-                    kind: settings.isEmpty ? ExactIndex.name : index is LSHIndex ? LSHIndex.name : HNSWIndex.name, settings: settings,
+                    kind: kind, settings: settings,
                     recall: Double(hits) / Double(max(all, 1)), medianMilliseconds: single[asked / 2], p99Milliseconds: single[asked * 99 / 100],
                     queriesPerSecond: Double(asked) / max(batch, 1e-9), buildSeconds: build, index: index))
         }
         let k = goal.k
-        try measure(exact, "", build: 0) { try exact.neighbors(of: $0, k: k + 1, excluding: []) }
+        try measure(exact, ExactIndex.name, "--storage f32", build: 0) { try exact.neighbors(of: $0, k: k + 1, excluding: []) }
+        let clock = ContinuousClock(), start = clock.now
+        let coded = try ExactIndex.build(embeddings, storage: .int8, kernels: kernels)
+        try measure(coded, ExactIndex.name, "--storage int8", build: start.duration(to: clock.now) / .seconds(1)) {
+            try coded.neighbors(of: $0, k: k + 1, excluding: [])
+        }
         for storage in [IndexStorage.int8, .f32] {
             progress("\(HNSWIndex.name) \(storage.rawValue)")
             let clock = ContinuousClock(), start = clock.now
             let graph = try HNSWIndex.build(embeddings, configuration: HNSWConfiguration(storage: storage), kernels: kernels)
             let seconds = start.duration(to: clock.now) / .seconds(1)
             for ef in [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512] where ef > k {
-                try measure(graph.replacing(ef: ef), "--storage \(storage.rawValue) --ef \(ef)", build: seconds) {
+                try measure(graph.replacing(ef: ef), HNSWIndex.name, "--storage \(storage.rawValue) --ef \(ef)", build: seconds) {
                     try graph.neighbors(of: $0, k: k + 1, ef: ef)
                 }
                 // More would only be slower.
@@ -116,7 +123,8 @@ public struct IndexTuning: Sendable {
             let hashed = try LSHIndex.build(embeddings, configuration: LSHConfiguration(recall: recall), kernels: kernels)
             let parameters = hashed.parameters
             try measure(
-                hashed, "--bits \(parameters.bits) --tables \(parameters.tables) --visits \(parameters.visits) --candidates \(parameters.candidates)",
+                hashed, LSHIndex.name,
+                "--bits \(parameters.bits) --tables \(parameters.tables) --visits \(parameters.visits) --candidates \(parameters.candidates)",
                 build: start.duration(to: clock.now) / .seconds(1)
             ) { try hashed.neighbors(of: $0, k: k + 1, excluding: []) }
             if let last = measurements.last, last.recall >= goal.recall { break }

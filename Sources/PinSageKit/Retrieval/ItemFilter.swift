@@ -35,7 +35,7 @@ public struct ItemFilter: Sendable {
     }
 
     /// Lets through what this one does not.
-    var complement: ItemFilter { ItemFilter(words: words.map { ~$0 }, items: items) }
+    public var complement: ItemFilter { ItemFilter(words: words.map { ~$0 }, items: items) }
 
     /// Lets items through; those outside 0 ..< items are ignored. - Complexity: O(added + items / 64)
     mutating func insert(_ added: some Sequence<ItemID>) {

@@ -46,9 +46,12 @@ public final class LiveIndex: Sendable {
         public func vector(of item: ItemID) -> [Float] { overlay.vector(of: item) }
 
         /// The nearest items of each row of `queries` (Q, dimension), at most `k` each; see ``OverlayIndex``.
-        public func neighbors(of queries: Matrix, k: Int, excluding: Set<ItemID> = [], ef: Int? = nil) throws -> [[Neighbor]] {
-            let asked = base.configuration.metric == .cosine ? try base.normalized(queries) : queries
-            return try overlay.neighbors(of: asked, k: k, excluding: excluding, ef: ef)
+        ///
+        /// - Parameter filter: for the rows of this snapshot or of an earlier one with the same graph.
+        public func neighbors(
+            of queries: Matrix, k: Int, among filter: ItemFilter? = nil, excluding: Set<ItemID> = [], ef: Int? = nil
+        ) throws -> [[Neighbor]] {
+            try overlay.neighbors(of: queries, k: k, among: filter, excluding: excluding, ef: ef)
         }
 
         /// The index of this snapshot's items alone: those of the graph in their order, then the others in the order in which they came.
@@ -57,11 +60,15 @@ public final class LiveIndex: Sendable {
             var index = base.removing((0..<base.count).lazy.map { ItemID($0) }.filter { !overlay.contains($0) })
             if index.presentCount < index.count { index = try index.compacted().index }
             guard !left.isEmpty else { return index }
-            let vectors = left.flatMap { overlay.vector(of: ItemID(base.count + $0)) }
+            let vectors = left.map { overlay.vector(of: ItemID(base.count + $0)) }
+            let areNormalized = vectors.allSatisfy { vector in
+                let square = vector.reduce(Float(0)) { $0 + $1 * $1 }
+                return square == 0 || abs(square - 1) <= 1e-4
+            }
             return try index.inserting(
                 Embeddings(
-                    identifiers: Identifiers(left.map { added[$0] }), vectors: StoredArray(vectors), dimension: dimension,
-                    isNormalized: base.embeddings.isNormalized))
+                    identifiers: Identifiers(left.map { added[$0] }), vectors: StoredArray(Array(vectors.joined())), dimension: dimension,
+                    isNormalized: areNormalized))
         }
     }
 
@@ -70,7 +77,8 @@ public final class LiveIndex: Sendable {
     private let writing = Mutex(())
     private let foldAt: Int?
 
-    /// - Parameter foldAt: how many insertions and removals are collected before the graph is changed; `nil` is 1024 or a 64th of the items, whichever is more.
+    /// - Parameter foldAt: how many insertions and removals are collected before the graph is changed; `nil` is a 64th of the items, at least 1024 and at
+    ///   most 16,384: each write copies the names of those that were collected.
     public init(_ index: HNSWIndex, foldAt: Int? = nil) {
         current = Mutex(Snapshot(index))
         self.foldAt = foldAt.map { max($0, 1) }
@@ -89,10 +97,8 @@ public final class LiveIndex: Sendable {
             guard vector.allSatisfy({ $0.magnitude <= 1e15 }) else {
                 throw DataError("expected a vector of finite values up to 1e15, found another in that of \"\(identifier)\"")
             }
-            let one = Matrix(rows: 1, columns: vector.count, values: vector)
-            let held = next.base.configuration.metric == .cosine ? try next.base.normalized(one).values : vector
             if let known = next.item(named: identifier) { next.overlay = next.overlay.removing(known) }
-            let (overlay, _) = try next.overlay.adding(held)
+            let (overlay, _) = try next.overlay.adding(vector)
             next.overlay = overlay
             next.rowsOfAdded[identifier] = next.added.count
             next.added.append(identifier)
@@ -127,9 +133,12 @@ public final class LiveIndex: Sendable {
     }
 
     private func publish(_ next: Snapshot) throws {
-        current.withLock { $0 = next }
         // What the base had lost before does not count: folding at once again would not help.
         let changes = next.overlay.changeCount - (next.base.count - next.base.presentCount)
-        if changes >= foldAt ?? max(1024, next.base.count / 64) { _ = try folded(next) }
+        if changes >= foldAt ?? min(max(1024, next.base.count / 64), 16384) {
+            _ = try folded(next)
+        } else {
+            current.withLock { $0 = next }
+        }
     }
 }

@@ -7,7 +7,13 @@ public protocol NearestNeighborIndex: Sendable {
 
     /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, among those that `filter` lets through (`nil`: all) and
     /// without those in `excluding`.
-    func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>) throws -> [[Neighbor]]
+    ///
+    /// - Parameter ef: how many candidates this search keeps, for kinds that keep a pool of them (``HNSWIndex``); others do not use it. `nil` is the
+    ///   index's own.
+    func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>, ef: Int?) throws -> [[Neighbor]]
+
+    /// Whether scores are cosines: queries are divided by their lengths before they are compared, and so are vectors that are compared beside the index's.
+    var comparesCosines: Bool { get }
 
     /// The items that were not removed, which alone can be answers; `nil` is all rows.
     var present: ItemFilter? { get }
@@ -20,13 +26,36 @@ extension NearestNeighborIndex {
     /// All rows: what cannot lose items has no others.
     public var present: ItemFilter? { nil }
 
+    public var comparesCosines: Bool { false }
+
     /// The number of rows of the index, those of removed items included.
     public var count: Int { embeddings.count }
     public var dimension: Int { embeddings.dimension }
 
     /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, without those in `excluding`.
-    public func neighbors(of queries: Matrix, k: Int, excluding: Set<ItemID>) throws -> [[Neighbor]] {
-        try neighbors(of: queries, k: k, among: nil, excluding: excluding)
+    public func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter? = nil, excluding: Set<ItemID>) throws -> [[Neighbor]] {
+        try neighbors(of: queries, k: k, among: filter, excluding: excluding, ef: nil)
+    }
+
+    /// The nearest items of an item of the index, itself left out, at most `k`.
+    public func neighbors(of item: ItemID, k: Int, among filter: ItemFilter? = nil, ef: Int? = nil) throws -> [Neighbor] {
+        guard Int(item.row) < count else { throw DataError("the index has \(count) items, asked for those near row \(item.row)") }
+        let query = Matrix(rows: 1, columns: dimension, values: embeddings[item])
+        return try neighbors(of: query, k: k, among: filter, excluding: [item], ef: ef)[0]
+    }
+
+    /// - Throws: ``DataError`` where rows of the index and of the dataset are not the same items. A sample of rows tells, in time that does not grow with the
+    ///   data.
+    public func requireRows(of dataset: Dataset, file: String? = nil) throws {
+        guard dataset.items.count == count else {
+            throw DataError("the index has \(count) items, the dataset has \(dataset.items.count)", file: file)
+        }
+        let identifiers = embeddings.identifiers
+        for row in stride(from: 0, to: count, by: max(1, count / 256)) where identifiers[row] != dataset.items[row] {
+            throw DataError(
+                "row \(row) is \"\(identifiers[row])\" in the index and \"\(dataset.items[row])\" in the dataset: they were not made of each other",
+                file: file)
+        }
     }
 
     /// - Throws: ``DataError`` when queries or filter are for another dimension or number of items, ``ConfigurationError`` for a negative k.

@@ -54,14 +54,15 @@ public struct OverlayIndex: Sendable {
         preconditionFailure("\(addedCount) added items in blocks of fewer")
     }
 
-    /// The same index with one more item.
+    /// The same index with one more item; where the base compares cosines, its vector is divided by its length.
     ///
     /// - Returns: the item's row beside the index.
     /// - Throws: ``DataError`` for a vector of another dimension or one that is not finite.
     public func adding(_ vector: [Float]) throws -> (index: OverlayIndex, item: ItemID) {
         guard vector.count == dimension else { throw DataError("the index has vectors of \(dimension) numbers, found \(vector.count)") }
         guard vector.allSatisfy(\.isFinite) else { throw DataError("expected a vector of finite numbers, found NaN or infinity") }
-        var next = self
+        var next = self, vector = vector
+        if base.comparesCosines { vector = try kernels.normalized(Matrix(rows: 1, columns: dimension, values: vector)).values }
         if let tail = blocks.last, tail.count < Self.tailRows * dimension {
             next.blocks[blocks.count - 1] = StoredArray(Array(tail) + vector)
         } else {
@@ -107,13 +108,9 @@ public struct OverlayIndex: Sendable {
             case (nil, let remaining): remaining
             }
         let (inBase, inAdded) = (excluding.filter { Int($0.row) < base.count }, excluding.filter { Int($0.row) >= base.count })
-        var lists: [[Neighbor]]
-        if let ef, let graph = base as? HNSWIndex {
-            lists = try graph.neighbors(of: queries, k: k, among: baseFilter, excluding: inBase, ef: ef)
-        } else {
-            lists = try base.neighbors(of: queries, k: k, among: baseFilter, excluding: inBase)
-        }
+        var lists = try base.neighbors(of: queries, k: k, among: baseFilter, excluding: inBase, ef: ef)
         guard addedCount > removedAdditions.count else { return lists }
+        let queries = base.comparesCosines ? try kernels.normalized(queries) : queries
         var first = 0
         for block in blocks {
             let rows = block.count / dimension

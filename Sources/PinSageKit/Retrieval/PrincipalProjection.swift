@@ -55,18 +55,24 @@ public struct PrincipalProjection: Sendable {
         directions = basis
     }
 
+    /// A vector on the axes, which need not be of an item that was projected; what is not finite counts as the mean.
+    ///
+    /// - Parameter vector: (dimension).
+    /// - Complexity: O(dimension * axes)
+    public func place(of vector: [Float]) -> [Float] {
+        precondition(vector.count == mean.count, "\(vector.count) numbers, the axes have \(mean.count)")
+        return directions.map { direction in
+            var sum: Float = 0
+            for column in vector.indices where vector[column].isFinite { sum += (vector[column] - mean[column]) * direction[column] }
+            return sum
+        }
+    }
+
     /// All items of these embeddings on the axes, (N, axes), flat. - Complexity: O(N * dimension * axes)
     func places(of embeddings: Embeddings, threads: Int) throws -> [Float] {
         precondition(embeddings.dimension == mean.count, "\(embeddings.dimension) numbers, the axes have \(mean.count)")
         let rows = try parallelMap(embeddings.count, threads: threads, grain: 1024) { range in
-            range.map { row -> [Float] in
-                let vector = embeddings[ItemID(row)]
-                return directions.map { direction in
-                    var sum: Float = 0
-                    for column in vector.indices where vector[column].isFinite { sum += (vector[column] - mean[column]) * direction[column] }
-                    return sum
-                }
-            }
+            range.map { place(of: embeddings[ItemID($0)]) }
         }
         return Array(rows.joined())
     }

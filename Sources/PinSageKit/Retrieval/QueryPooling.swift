@@ -18,7 +18,7 @@ public enum QueryPooling: String, CaseIterable, Sendable, Codable {
     ///
     /// Shapes: members (B, E), oldest first; weights (B); result (1, E) for `mean` and `last`, up to (B, E) otherwise, (0, E) for no members.
     /// - Parameter weights: how much each member counts: its share of the mean, or a factor of the scores that it gives with `max`; negative ones
-    ///   ask for what is unlike. `nil` is 1 each, and so is whatever `last` and `ward` are given.
+    ///   ask for what is unlike. An index of cosines divides factors out again: of them it takes the signs. `nil` is 1 each, and so is whatever `last` and `ward` are given.
     /// - Complexity: O(B E), for `ward` O(B² E).
     public func vectors(of members: Matrix, weights: [Float]? = nil) -> Matrix {
         precondition(weights.map { $0.count == members.rows } ?? true, "\(weights?.count ?? 0) weights for \(members.rows) members")
@@ -26,7 +26,7 @@ public enum QueryPooling: String, CaseIterable, Sendable, Codable {
         if let weights, self == .mean || self == .max {
             for row in 0..<members.rows { for column in 0..<members.columns { members[row, column] *= weights[row] } }
             let sum = weights.reduce(0) { $0 + $1.magnitude }
-            if self == .mean, members.rows > 1, sum > 0 {
+            if self == .mean, sum > 0 {
                 let scale = Float(members.rows) / sum
                 for place in members.values.indices { members.values[place] *= scale }
             }

@@ -1,7 +1,7 @@
 /// What a request asks for.
 enum Route {
     case page(String)
-    case health, ready, metrics, information, map
+    case health, ready, metrics, information, map, places
     case item(String)
     case related(String)
     case recommend, search
@@ -23,7 +23,7 @@ enum Route {
         case (1, "readyz", _): self = .ready
         case (1, "metrics", _): self = .metrics
         case (2, "v1", "info"): self = .information
-        case (2, "v1", "map"): self = .map
+        case (2, "v1", "map"): self = call.method == "POST" ? .places : .map
         case (2, "v1", "recommend"): self = .recommend
         case (2, "v1", "search"): self = .search
         case (2, "v1", "items"): self = .insertion
@@ -37,6 +37,7 @@ enum Route {
         switch self {
         case .recommend, .search, .insertion, .reload: try require("POST")
         case .item, .removal: try require("GET", "DELETE")
+        case .map, .places: try require("GET", "POST")
         default: try require("GET")
         }
     }
@@ -50,6 +51,7 @@ enum Route {
         case .metrics: "/metrics"
         case .information: "/v1/info"
         case .map: "/v1/map"
+        case .places: "POST /v1/map"
         case .item: "/v1/items/{id}"
         case .related: "/v1/items/{id}/related"
         case .recommend: "/v1/recommend"

@@ -216,6 +216,7 @@ async function showResults() {
   $("status").textContent = count === 0 ? (filter ? "Nothing satisfies this filter." : "There is nothing else.") : count === 1 ? "1 item" : count + " items";
   $("more").hidden = count < state.k || state.k >= 100;
   drawMap();
+  placeOnMap();
 }
 
 // --- Basket
@@ -249,6 +250,7 @@ function drawBasket() {
     });
     return make("li", {}, open, remove);
   }));
+  placeOnMap();
 }
 
 // --- Search as you type
@@ -344,14 +346,46 @@ const map = { loaded: null, x: null, y: null, z: null, items: [], titles: [], pl
 function loadMap() {
   map.loaded ??= (async () => {
     const answer = await ask("/v1/map");
-    Object.assign(map, { x: answer.x, y: answer.y, z: answer.z, items: answer.items, titles: answer.titles, total: answer.total });
-    map.items.forEach((item, place) => map.places.set(item, place));
+    Object.assign(map, { x: [], y: [], z: [], items: [], titles: [], places: new Map(), total: answer.total });
+    addToMap(answer);
     $("plane").setAttribute("aria-label", `${map.items.length} items on a plane (${answer.method})`);
     if (answer.method !== "neighbors") $("map-about").textContent = "Items that are alike lie near each other, but not all that lie near each other are alike.";
-    if (map.total > map.items.length) $("map-about").textContent += ` ${map.items.length.toLocaleString("en")} of ${map.total.toLocaleString("en")} are shown.`;
+    if (map.total > map.items.length) {
+      $("map-about").textContent += ` ${map.items.length.toLocaleString("en")} of ${map.total.toLocaleString("en")} are shown, and those you look at.`;
+    }
     showWholeMap();
   })();
   return map.loaded;
+}
+
+function addToMap(answer) {
+  answer.items.forEach((item, index) => {
+    if (map.places.has(item)) return;
+    map.places.set(item, map.items.length);
+    for (const name of ["items", "titles", "x", "y", "z"]) map[name].push(answer[name][index]);
+  });
+}
+
+// The map is a sample of a large catalogue; what is looked at must be on it all the same.
+async function placeOnMap() {
+  if ($("map").hidden || !map.x) return;
+  const looked = [...(state.item === null ? [] : [state.item]), ...state.basket.map((entry) => entry.item), ...state.results.map((entry) => entry.item)];
+  const missing = [...new Set(looked)].filter((item) => !map.places.has(item));
+  if (missing.length) {
+    // Without an answer the map is what it was.
+    try { addToMap(await ask("/v1/map", { items: missing.slice(0, 1000) })); } catch { /* the results said what is wrong */ }
+  }
+  const place = map.places.get(state.item), shown = state.shownOnMap;
+  state.shownOnMap = state.item;
+  if (place !== undefined && shown !== state.item) {
+    // Bring it into sight, no further than needed.
+    const [x, y] = toScreen(place), width = $("plane").clientWidth, height = $("plane").clientHeight, edge = 0.08;
+    if (x < edge * width || x > (1 - edge) * width || y < edge * height || y > (1 - edge) * height) {
+      [map.centerX, map.centerY] = [map.x[place], map.y[place]];
+      map.isWhole = false;
+    }
+  }
+  drawMap();
 }
 
 function showWholeMap() {
@@ -514,6 +548,7 @@ $("map-button").addEventListener("click", async () => {
     await loadMap();
     // The window may have another size than when the map was closed.
     if (map.isWhole) showWholeMap(); else drawMap();
+    await placeOnMap();
   } catch (error) {
     map.loaded = null;
     show(error);

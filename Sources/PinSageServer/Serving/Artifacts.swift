@@ -48,16 +48,7 @@ final class Artifacts: Sendable {
         self.kernels = kernels
         index = try StoredIndex.open(paths.index, kernels: kernels)
         dataset = try Dataset.open(paths.dataset)
-        guard dataset.items.count == index.count else {
-            throw DataError("the index has \(index.count) items, the dataset has \(dataset.items.count)", file: paths.dataset)
-        }
-        // Rows are the same item on both sides; a sample tells, in time that does not grow with the data.
-        let identifiers = index.embeddings.identifiers
-        for row in stride(from: 0, to: index.count, by: max(1, index.count / 256)) where identifiers[row] != dataset.items[row] {
-            throw DataError(
-                "row \(row) is \"\(identifiers[row])\" in the index and \"\(dataset.items[row])\" in the dataset: they were not made of each other",
-                file: paths.index)
-        }
+        try index.requireRows(of: dataset, file: paths.index)
         catalog = dataset.catalogPath == nil ? nil : try SQLiteCatalog(directory: paths.dataset)
         model = try paths.model.map { try PinSageModel.open($0) }
         if let model, let path = paths.model, model.configuration.dimension != index.dimension {
@@ -69,7 +60,7 @@ final class Artifacts: Sendable {
             try paths.model.flatMap { path in
                 try JSONValue(contentsOf: path + "/manifest.json")["crc32c_of_the_following_lines"]?.string
             } ?? ""
-        cards = ItemCards(identifiers: identifiers, catalog: catalog)
+        cards = ItemCards(identifiers: index.embeddings.identifiers, catalog: catalog)
         embedder = try model.map { [dataset, catalog] in
             try NewItemEmbedder(model: $0, dataset: dataset, catalog: catalog, kernels: kernels)
         }
@@ -128,9 +119,11 @@ final class Artifacts: Sendable {
     func titles(of items: [ItemID]) throws -> [String] {
         let identifiers = index.embeddings.identifiers
         guard let catalog else { return items.map { identifiers[Int($0.row)] } }
-        let longest = 80
-        return try zip(items, catalog.descriptions(of: items)).map { String(($1.title ?? identifiers[Int($0.row)]).prefix(longest)) }
+        return try zip(items, catalog.descriptions(of: items)).map { Self.shortened($1.title ?? identifiers[Int($0.row)]) }
     }
+
+    /// As much of a title as fits beside a point of the map.
+    static func shortened(_ title: String) -> String { String(title.prefix(80)) }
 
     /// The base's items that satisfy a filter. - Complexity: O(items), O(1) for one of the last 32 filters
     func filter(_ filter: CatalogFilter) throws -> ItemFilter {

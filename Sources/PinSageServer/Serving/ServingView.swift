@@ -34,6 +34,21 @@ struct ServingView: Sendable {
     /// The place of an item beside the index; `nil` for one of the index.
     func place(of item: ItemID) -> Int? { Int(item.row) < artifacts.index.count ? nil : Int(item.row) - artifacts.index.count }
 
+    /// What the item is called outside.
+    func name(of item: ItemID) -> String {
+        if let place = place(of: item), let entry = live?[place].item { return entry.identifier }
+        return artifacts.index.embeddings.identifiers[Int(item.row)]
+    }
+
+    /// Titles, cut where they are long; ids where there are none.
+    func titles(of items: [ItemID]) throws -> [String] {
+        var base = try artifacts.titles(of: items.filter { place(of: $0) == nil }).makeIterator()
+        return items.map { item in
+            guard let place = place(of: item) else { return base.next() ?? "" }
+            return live.map { Artifacts.shortened($0[place].item.description.title ?? $0[place].item.identifier) } ?? ""
+        }
+    }
+
     /// What lists show of these items.
     func cards(of items: [ItemID]) throws -> [ArraySlice<UInt8>] {
         guard let live, items.contains(where: { place(of: $0) != nil }) else { return try artifacts.cards.members(of: items) }

@@ -29,6 +29,7 @@ struct AppendCommand: ParsableCommand {
     var allowMissing = false
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -36,15 +37,24 @@ struct AppendCommand: ParsableCommand {
     }
 
     func run() throws {
-        let configuration = input.configuration(
-            format: format.flatMap { EdgeFormat(rawValue: $0.rawValue) }, allowsMissingItems: allowMissing, threads: machine.threads)
-        let progress = ProgressBar("reading", unit: "edges")
-        defer { progress.finish() }
-        let report = try DatasetAppender(configuration: configuration).run(
-            dataset, edges: input.edges, items: items, features: input.featureSources(),
-            catalogs: .init(open: { try SQLiteCatalog(directory: $0) }, make: { try SQLiteCatalogWriter(directory: $0) }),
-            progress: { progress.update(count: $0.count, fraction: $0.fraction) })
-        progress.finish()
+        if writing.dryRun {
+            let dry = try DryRun(of: dataset, kind: Dataset.kind)
+            let report = try DryRun.beside(dataset) { path in
+                // Hard links where the file system has them: the copy costs next to nothing, and nothing in it is changed in place.
+                let artifact = try Artifact.open(dataset, kind: Dataset.kind)
+                var copy = try ArtifactWriter(kind: Dataset.kind, at: path)
+                for name in artifact.manifest.files.keys.sorted() { try copy.addFile(named: name, from: artifact) }
+                try copy.commit(metadata: artifact.manifest.metadata)
+                return try append(to: path)
+            }
+            dry.show(
+                [
+                    "items": report.items, "new_items": report.newItems, "collections": report.collections,
+                    "new_collections": report.newCollections, "edges": report.edges, "new_edges": report.newEdges,
+                ], json: outputOptions.json)
+            return
+        }
+        let report = try append(to: dataset)
         if outputOptions.json {
             Terminal.result([
                 "dataset": .string(dataset), "items": JSONValue(report.items), "collections": JSONValue(report.collections),
@@ -61,6 +71,17 @@ struct AppendCommand: ParsableCommand {
                 ("edges", "\(Terminal.count(report.edges)), \(Terminal.count(report.newEdges)) of them new"),
                 ("overlay", "\(Terminal.count(report.overlayEdges)) edges until compact"), ("took", Terminal.duration(report.seconds)),
             ]))
+    }
+
+    private func append(to path: String) throws -> DatasetAppender.Report {
+        let configuration = input.configuration(
+            format: format.flatMap { EdgeFormat(rawValue: $0.rawValue) }, allowsMissingItems: allowMissing, threads: machine.threads)
+        let progress = outputOptions.progress("reading", unit: "edges")
+        defer { progress.finish() }
+        return try DatasetAppender(configuration: configuration).run(
+            path, edges: input.edges, items: items, features: input.featureSources(),
+            catalogs: .init(open: { try SQLiteCatalog(directory: $0) }, make: { try SQLiteCatalogWriter(directory: $0) }),
+            progress: { progress.update(count: $0.count, fraction: $0.fraction) })
     }
 }
 

@@ -11,9 +11,17 @@ struct CompactCommand: ParsableCommand {
     var dataset: String
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func run() throws {
+        if writing.dryRun {
+            let opened = try Dataset.open(dataset)
+            try opened.checkTargets()
+            let appended = try Artifact.open(dataset).manifest.metadata["overlay"]?.object?["edges"]?.int ?? 0
+            try DryRun(of: dataset, kind: Dataset.kind).show(["edges": opened.graph.edgeCount, "folded": appended], json: outputOptions.json)
+            return
+        }
         let report = try Dataset.compact(dataset, threads: machine.threads ?? Kernels.availableProcessors)
         if outputOptions.json {
             Terminal.result(["dataset": .string(dataset), "edges": JSONValue(report.edges), "folded": JSONValue(report.folded)])

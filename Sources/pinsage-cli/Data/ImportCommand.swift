@@ -36,6 +36,7 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("About how much memory edges may take before they are sorted on disk: 4G, 512M.", valueName: "bytes"))
     var memory: ByteCount = ByteCount(4 << 30)
 
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -48,31 +49,36 @@ struct ImportCommand: ParsableCommand {
     }
 
     func run() throws {
-        if format == .apt { return try importArchive() }
+        if writing.dryRun {
+            let dry = try DryRun(of: output, kind: Dataset.kind)
+            let report = try DryRun.beside(output) { try imported(to: $0) }
+            dry.show(
+                [
+                    "items": report.items, "collections": report.collections, "edges": report.edges, "edges_read": report.edgesRead,
+                    "duplicates_merged": report.duplicates, "items_without_edges": report.itemsWithoutEdges,
+                ], json: outputOptions.json)
+            return
+        }
+        Self.show(try imported(to: output), output: output, json: outputOptions.json)
+    }
+
+    private func imported(to output: String) throws -> ImportReport {
+        if format == .apt {
+            let archive = try input.edges.first.map { try AptArchive(contentsOf: $0) } ?? AptArchive.thisMachine()
+            for note in archive.notes { outputOptions.note("note: \(note)") }
+            return try archive.writeDataset(to: output)
+        }
         var configuration = input.configuration(
             format: format.flatMap { EdgeFormat(rawValue: $0.rawValue) }, allowsMissingItems: allowMissing, threads: threads)
         configuration.memory = memory.bytes
         let sources = try input.featureSources()
-        let progress = ProgressBar("reading", unit: "rows")
-        let report: ImportReport
-        do {
-            report = try DatasetImporter(configuration: configuration).run(
-                edges: input.edges, items: items, features: sources, output: output,
-                catalog: items == nil ? nil : { try SQLiteCatalogWriter(directory: $0) },
-                metadata: ["source": .string(input.edges.joined(separator: " "))],
-                progress: { progress.update(count: $0.count, fraction: $0.fraction) })
-        } catch {
-            progress.finish()
-            throw error
-        }
-        progress.finish()
-        Self.show(report, output: output, json: outputOptions.json)
-    }
-
-    private func importArchive() throws {
-        let archive = try input.edges.first.map { try AptArchive(contentsOf: $0) } ?? AptArchive.thisMachine()
-        for note in archive.notes { Terminal.error("note: \(note)") }
-        Self.show(try archive.writeDataset(to: output), output: output, json: outputOptions.json)
+        let progress = outputOptions.progress("reading", unit: "rows")
+        defer { progress.finish() }
+        return try DatasetImporter(configuration: configuration).run(
+            edges: input.edges, items: items, features: sources, output: output,
+            catalog: items == nil ? nil : { try SQLiteCatalogWriter(directory: $0) },
+            metadata: ["source": .string(input.edges.joined(separator: " "))],
+            progress: { progress.update(count: $0.count, fraction: $0.fraction) })
     }
 
     /// What every kind of import reports.

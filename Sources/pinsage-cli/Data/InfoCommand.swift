@@ -22,7 +22,7 @@ struct InfoCommand: ParsableCommand {
         if manifest.kind == Dataset.kind { _ = try Dataset.open(path) }
         let total = manifest.files.values.reduce(0) { $0 + $1.bytes }
         if verify {
-            let progress = ProgressBar("verifying", unit: "bytes")
+            let progress = outputOptions.progress("verifying", unit: "bytes")
             defer { progress.finish() }
             try artifact.verify { progress.update(count: $0, fraction: total == 0 ? 1 : Double($0) / Double(total)) }
         }

@@ -41,6 +41,7 @@ struct PruneCommand: ParsableCommand {
     var seed: UInt64 = 1
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     private var configuration: GraphPruning.Configuration {
@@ -73,6 +74,14 @@ struct PruneCommand: ParsableCommand {
         }
         let (graph, report) = try GraphPruning(configuration: configuration, seed: seed).pruned(dataset.graph, features: table, threads: threads)
         guard graph.edgeCount > 0 else { throw DataError("expected edges to remain, found that all would be pruned", file: self.dataset) }
+        if writing.dryRun {
+            try DryRun(of: output, kind: Dataset.kind).show(
+                [
+                    "edges_before": report.edgesBefore, "edges": report.edges, "collections_dropped": report.collectionsDropped,
+                    "items_trimmed": report.itemsTrimmed,
+                ], json: outputOptions.json)
+            return
+        }
         let settings: JSONValue = [
             "features": .string(name), "drop": JSONValue(drop), "smallest_collection": JSONValue(smallestCollection),
             "degree_exponent": JSONValue(degreeExponent), "kept_degree": JSONValue(keptDegree), "topics": JSONValue(topics),

@@ -42,6 +42,7 @@ struct SplitCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The folder to write to.", valueName: "dir"))
     var output: String
 
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -61,8 +62,17 @@ struct SplitCommand: ParsableCommand {
         configuration.validation = validation
         configuration.minimumMembers = minimumMembers
         configuration.seed = seed
+        if writing.dryRun {
+            let opened = try Dataset.open(dataset)
+            try opened.checkTargets()
+            let split = try DatasetSplit(opened.graph, configuration: configuration)
+            DryRun(ofFile: output, kind: "split").show(
+                ["train_edges": split.train.edgeCount, "test_edges": split.test.edges.count, "validation_edges": split.validation.edges.count],
+                json: outputOptions.json)
+            return
+        }
         let report = try DatasetSplit.write(dataset, configuration: configuration, to: output)
-        if report.testEdges == 0 { Terminal.error("note: no collection has enough members: nothing was held out") }
+        if report.testEdges == 0 { outputOptions.note("note: no collection has enough members: nothing was held out") }
         if outputOptions.json {
             Terminal.result([
                 "output": .string(output), "train_edges": JSONValue(report.trainEdges), "test_edges": JSONValue(report.testEdges),

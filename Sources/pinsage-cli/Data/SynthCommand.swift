@@ -73,6 +73,7 @@ struct SynthCommand: ParsableCommand {
     @Option(help: "With --model: walks of an item.")
     var walks = 200
 
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
@@ -96,7 +97,12 @@ struct SynthCommand: ParsableCommand {
         configuration.threads = threads
         configuration.memory = memory.bytes
         let synthesizer = try DatasetSynthesizer(configuration: configuration)
-        let progress = ProgressBar("making", unit: "edges")
+        if writing.dryRun {
+            let dry = try output.map { try DryRun(of: $0, kind: Dataset.kind) } ?? DryRun(ofFile: text ?? "")
+            dry.show(["items": items, "collections": collections, "edges": edges], json: outputOptions.json)
+            return
+        }
+        let progress = outputOptions.progress("making", unit: "edges")
         defer { progress.finish() }
         if let text {
             try synthesizer.writeEdges(to: text) { progress.update(count: $0.count, fraction: $0.fraction) }

@@ -3,6 +3,7 @@ final class ProgressBar {
     private let label: String
     private let unit: String
     private let isTerminal: Bool
+    private let isShown: Bool
     private let clock = ContinuousClock()
     private let start: ContinuousClock.Instant
     private var lastShown: ContinuousClock.Instant
@@ -11,9 +12,11 @@ final class ProgressBar {
     /// - Parameters:
     ///   - label: what is being done: "importing".
     ///   - unit: what is counted: "edges".
-    init(_ label: String, unit: String, isTerminal: Bool = Terminal.isErrorTerminal) {
+    ///   - isShown: false shows nothing at all, for --quiet.
+    init(_ label: String, unit: String, isShown: Bool = true, isTerminal: Bool = Terminal.isErrorTerminal) {
         self.label = label
         self.unit = unit
+        self.isShown = isShown
         self.isTerminal = isTerminal
         start = clock.now
         // The first plain line comes after a while, the first change of a terminal's line at once.
@@ -25,6 +28,7 @@ final class ProgressBar {
     ///   - fraction: of the whole, from 0 to 1; `nil` when it is not known.
     ///   - note: what else is to be seen at the moment, at the line's end.
     func update(count: Int, fraction: Double?, note: @autoclosure () -> String = "") {
+        guard isShown else { return }
         let now = clock.now
         guard lastShown.duration(to: now) >= (isTerminal ? .milliseconds(100) : .seconds(10)) else { return }
         lastShown = now

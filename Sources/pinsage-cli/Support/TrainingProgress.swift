@@ -12,12 +12,16 @@ final class TrainingProgress {
     private var waited = 0.0, produced = 0.0
     /// The last validation's measure, for the bar.
     private var validation: String?
+    private let isShown: Bool
+
+    /// - Parameter isShown: false shows nothing and still keeps the run's end, for --quiet.
+    init(isShown: Bool) { self.isShown = isShown }
 
     /// A stage before the first step.
     func prepare(_ stage: String, _ done: Int, _ total: Int) {
         if stage != self.stage {
             bar?.finish()
-            bar = ProgressBar(stage, unit: "steps")
+            bar = ProgressBar(stage, unit: "steps", isShown: isShown)
             self.stage = stage
         }
         bar?.update(count: done, fraction: total > 0 ? Double(done) / Double(total) : nil)
@@ -27,12 +31,12 @@ final class TrainingProgress {
         switch event {
         case .started(let start):
             bar?.finish()
-            bar = ProgressBar("training", unit: "pairs")
+            bar = ProgressBar("training", unit: "pairs", isShown: isShown)
             self.start = start
-            Terminal.error(
+            note(
                 "\(Terminal.count(start.parameterCount)) parameters, \(Terminal.count(start.pairs)) pairs in \(Terminal.count(start.stepsPerEpoch, "step")) an epoch, "
                     + Terminal.count(start.epochs, "epoch") + (start.firstStep > 0 ? ", going on at step \(start.firstStep)" : ""))
-            for note in start.notes { Terminal.error("note: \(note)") }
+            for text in start.notes { note("note: \(text)") }
         case .step(let step):
             pairs += step.pairs
             lossSum += step.loss
@@ -48,7 +52,7 @@ final class TrainingProgress {
             let metrics = ["hit_rate@10", "hit_rate@500", "recall@20", "mrr"].compactMap { name in
                 validation.metrics[name].map { "\(name) \(String(format: "%.4f", $0))" }
             }
-            Terminal.error(
+            note(
                 "epoch \(validation.epoch + 1): loss \(String(format: "%.5f", lossSum / Double(max(1, lossCount)))), "
                     + metrics.joined(separator: ", ") + (validation.isBest ? " *" : ""))
             (lossSum, lossCount) = (0, 0)
@@ -58,6 +62,10 @@ final class TrainingProgress {
             bar?.finish()
             self.finish = finish
         }
+    }
+
+    private func note(_ line: String) {
+        if isShown { Terminal.error(line) }
     }
 
     /// What the bar shows beside rate and time left.

@@ -10,7 +10,7 @@ import Testing
 @Suite struct GoldenIndexTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("Golden/v1").path
-    private static let kinds = ["exact", "hnsw", "lsh"]
+    private static let kinds = ["exact", "exact-int8", "hnsw", "hnsw-f32-cosine", "hnsw-bf16", "lsh"]
     private let kernels: Kernels
     private let queries = Matrix(rows: 6, columns: 4, values: IndexVectors.clustered(6, width: 4, seed: 52))
 
@@ -23,6 +23,14 @@ import Testing
             return try HNSWIndex.build(
                 embeddings, configuration: HNSWConfiguration(links: 4, efConstruction: 30, ef: 20, batch: 50), kernels: kernels
             ).removing([ItemID(5), ItemID(250)])
+        case "hnsw-f32-cosine":
+            return try HNSWIndex.build(
+                embeddings, configuration: HNSWConfiguration(metric: .cosine, links: 4, efConstruction: 30, ef: 20, storage: .f32, batch: 50),
+                kernels: kernels)
+        case "hnsw-bf16":
+            return try HNSWIndex.build(
+                embeddings, configuration: HNSWConfiguration(links: 4, efConstruction: 30, ef: 20, storage: .bf16, batch: 50), kernels: kernels)
+        case "exact-int8": return try ExactIndex.build(embeddings, storage: .int8, kernels: kernels)
         case "lsh":
             return try LSHIndex.build(
                 embeddings, configuration: LSHConfiguration(bits: 3, tables: 4, visits: 200, candidates: 40), kernels: kernels)

@@ -193,4 +193,32 @@ import Testing
         }
         #expect(changed > 40)
     }
+
+    /// A manifest that names another entry or top than the graph's: items that are inserted must not link to lists that are not there.
+    @Test func damagedEntriesCanBeChanged() throws {
+        let folder = try TemporaryFolder()
+        let index = try HNSWIndex.build(embeddings(Array(0..<300)), configuration: configuration(), kernels: kernels)
+        try index.write(to: folder["i"])
+        let queries = Matrix(rows: 2, columns: Self.width, values: IndexVectors.clustered(2, width: Self.width, seed: 26))
+        let lowest = try #require(
+            (0..<300).last { row in
+                index.graph.upperFirst[row]
+                    == (row + 1 < 300 ? index.graph.upperFirst[row + 1] : UInt32(index.graph.upperLinks.count / index.graph.upperWidth))
+            })
+        for (entry, top) in [(lowest, index.graph.top), (299, index.graph.top), (index.graph.entry, LayeredGraph.mostLevels), (lowest, 3)] {
+            let graph = LayeredGraph(
+                rows: index.graph.rows, count: 300, width: Self.width, links: index.graph.links, upperLinks: index.graph.upperLinks,
+                upperFirst: index.graph.upperFirst, linksWidth: index.graph.linksWidth, upperWidth: index.graph.upperWidth, entry: entry, top: top)
+            let damaged = HNSWIndex(embeddings: index.embeddings, graph: graph, configuration: index.configuration, kernels: kernels)
+            // Some of the first items again with other vectors, so that all levels are inserted into.
+            let next = try damaged.inserting(embeddings(Array(0..<200), version: 3)).compacted().index
+            #expect(try next.neighbors(of: queries, k: 5, excluding: []).allSatisfy { $0.count == 5 })
+        }
+    }
+
+    @Test func itemsThatComeTwiceAreRefused() throws {
+        let index = try HNSWIndex.build(embeddings(Array(0..<50)), configuration: configuration(), kernels: kernels)
+        #expect(throws: DataError.self) { try index.inserting(embeddings([60, 61, 60])) }
+        #expect(throws: DataError.self) { try index.inserting(embeddings([7, 7])) }
+    }
 }

@@ -23,6 +23,20 @@ import Testing
         #expect(throws: ConfigurationError.self) { try index.neighbors(of: queries, k: 10, ef: 0) }
     }
 
+    /// However large: the pool is no larger than the index.
+    @Test(arguments: [1, 300, Int.max]) func anyEf(_ ef: Int) throws {
+        let kernels = try Kernels(threads: 1)
+        let embeddings = try IndexVectors.embeddings(IndexVectors.clustered(400, width: 6, seed: 61), width: 6, isNormalized: true)
+        let index = try HNSWIndex.build(embeddings, configuration: HNSWConfiguration(links: 6, efConstruction: 30), kernels: kernels)
+        let filter = ItemFilter(items: 400, allowed: (0..<200).map { ItemID($0) })
+        let query = Matrix(rows: 1, columns: 6, values: embeddings[ItemID(9)])
+        #expect(try index.neighbors(of: query, k: 5, ef: ef)[0].count == 5)
+        #expect(try index.neighbors(of: query, k: 5, among: filter, ef: ef)[0].allSatisfy { filter.contains($0.item) })
+        // By the item: as by its vector, itself left out.
+        #expect(try index.neighbors(of: ItemID(9), k: 5, ef: ef) == index.neighbors(of: query, k: 5, excluding: [ItemID(9)], ef: ef)[0])
+        #expect(throws: DataError.self) { try index.neighbors(of: ItemID(400), k: 5) }
+    }
+
     @Test func cosineDividesByLengths() throws {
         let values = TinyGraphs.matrix(rows: 900, columns: 10, seed: 3).values.enumerated().map { $0.element * Float(1 + $0.offset / 10 % 7) }
         let embeddings = try IndexVectors.embeddings(values, width: 10)

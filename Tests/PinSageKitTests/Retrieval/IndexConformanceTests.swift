@@ -13,6 +13,7 @@ struct IndexKind: CustomTestStringConvertible, Sendable {
     static let all: [IndexKind] =
         [
             IndexKind(testDescription: "exact", recall: 1) { ExactIndex(embeddings: $0, kernels: $1) },
+            IndexKind(testDescription: "exact, int8", recall: 1) { try ExactIndex.build($0, storage: .int8, kernels: $1) },
             IndexKind(testDescription: "lsh", recall: 0.95) {
                 try LSHIndex.build($0, configuration: LSHConfiguration(recall: 0.97), kernels: $1)
             },

@@ -53,6 +53,24 @@ import Testing
         #expect((0..<1000).allSatisfy { overlay.contains(ItemID($0)) == alive.contains($0) } && !overlay.contains(ItemID(1000)))
     }
 
+    /// Cosines on both sides: the length of a query or of an added vector changes nothing.
+    @Test func lengthsDoNotCountBesideCosines() throws {
+        let kernels = try Kernels(threads: 1)
+        let base = TinyGraphs.matrix(rows: 200, columns: Self.width, seed: 1), added = TinyGraphs.matrix(rows: 40, columns: Self.width, seed: 2)
+        func overlay(scale: Float) throws -> OverlayIndex {
+            let index = try HNSWIndex.build(Self.embeddings(base), configuration: HNSWConfiguration(metric: .cosine, ef: 200), kernels: kernels)
+            var overlay = OverlayIndex(base: index, kernels: kernels)
+            for row in 0..<added.rows { overlay = try overlay.adding(added.row(row).map { $0 * scale }).index }
+            return overlay
+        }
+        let query = Matrix(rows: 1, columns: Self.width, values: TinyGraphs.matrix(rows: 1, columns: Self.width, seed: 3).values)
+        let half = Matrix(rows: 1, columns: Self.width, values: query.values.map { $0 / 2 })
+        let answers = try overlay(scale: 1).neighbors(of: query, k: 60)[0]
+        #expect(answers.contains { Int($0.item.row) >= 200 } && answers.contains { Int($0.item.row) < 200 })
+        #expect(answers.allSatisfy { $0.score <= 1.001 })
+        #expect(try overlay(scale: 4).neighbors(of: half, k: 60)[0] == answers)
+    }
+
     @Test func refusesOtherVectors() throws {
         let kernels = try Kernels(threads: 1)
         let overlay = OverlayIndex(

@@ -28,6 +28,10 @@ import Testing
     @Test func drawsEvenlyAndSurvivesNothing() throws {
         let projection = PrincipalProjection(of: try embeddings(TinyGraphs.matrix(rows: 100, columns: 4, seed: 1)), limit: 10, axes: 3)
         #expect(projection.items.map(\.row) == [0, 10, 20, 30, 40, 50, 60, 70, 80, 90])
+        let items = try embeddings(TinyGraphs.matrix(rows: 100, columns: 4, seed: 1))
+        for (row, item) in projection.items.enumerated() {
+            #expect(projection.place(of: items[item]) == (0..<3).map { projection.coordinates[row, $0] })
+        }
         let flat = PrincipalProjection(of: try embeddings(Matrix(rows: 5, columns: 4)), limit: 10)
         #expect(flat.coordinates.values.allSatisfy { $0 == 0 } && flat.shares == [0, 0])
         #expect(PrincipalProjection(of: try embeddings(Matrix(rows: 0, columns: 4)), limit: 10).items.isEmpty)

@@ -134,23 +134,13 @@ extension Kernels {
 
     /// int8 codes of rows (N, width), with the value of one step of each row.
     func quantized(_ rows: StoredArray<Float>, width: Int) throws(KernelError) -> (codes: StoredArray<Int8>, scales: StoredArray<Float>) {
-        guard width > 0, rows.count % width == 0 else { throw .shapeMismatch("quantized: \(rows.count) values in rows of \(width)") }
-        let count = rows.count / width
-        var codes = StoredArray<Int8>([])
-        var residuals = [Float](repeating: 0, count: count)
-        var norms = residuals
-        let scales = try unsafe StoredArray<Float>(count: count) { scales throws(KernelError) in
-            codes = try unsafe StoredArray<Int8>(count: rows.count) { codes throws(KernelError) in
-                try unsafe withContext { context throws(KernelError) in
-                    let status = unsafe rows.withUnsafeBufferPointer { rows in
-                        unsafe ps_knn_quantize_i8(
-                            context, rows.baseAddress, Int64(count), Int64(width), codes.baseAddress, scales.baseAddress, &residuals, &norms)
-                    }
-                    try KernelError.check(status, "knn_quantize")
-                }
-            }
-        }
-        return (codes, scales)
+        let bounded = try boundedCodes(rows, width: width)
+        return (bounded.codes, bounded.scales)
+    }
+
+    /// The rows of a matrix divided by their lengths; a row of zeros stays one.
+    func normalized(_ rows: Matrix) throws(KernelError) -> Matrix {
+        Matrix(rows: rows.rows, columns: rows.columns, values: Array(try normalized(StoredArray(rows.values), width: rows.columns)))
     }
 
     /// The rows of a table divided by their lengths; a row of zeros stays one.
@@ -306,7 +296,7 @@ extension Kernels {
 
     /// Takes lists over from another graph, in which row `r` was row `sources[r]`; rows whose source is ``LayeredGraph/none`` keep empty lists.
     ///
-    /// Links to rows that are not taken over are left out. A row that is taken over has the level that it had. Call it once, before insertions.
+    /// Links to rows that are not taken over, or that their layer does not have, are left out. A row that is taken over has the level that it had. Call it once, before insertions.
     ///
     /// - Parameters:
     ///   - lists: the lists of the other graph's rows, those of layer 0 and those above, as ``Kernels/repaired(_:without:owners:)`` gives them.
@@ -318,22 +308,23 @@ extension Kernels {
         let levels = (0..<count).map { Int($0 + 1 < count ? upperFirst[$0 + 1] : UInt32(upperOwners.count)) - Int(upperFirst[$0]) }
         let lower = unsafe self.links.pointer.assumingMemoryBound(to: UInt32.self)
         let upper = unsafe upperLinks.pointer.assumingMemoryBound(to: UInt32.self)
-        func copy(_ from: StoredArray<UInt32>, _ start: Int, _ length: Int, to out: UnsafeMutablePointer<UInt32>) {
+        func copy(_ from: StoredArray<UInt32>, _ start: Int, _ length: Int, layer: Int, to out: UnsafeMutablePointer<UInt32>) {
             var kept = 0
             for place in start..<start + length {
                 let link = Int(from[place])
                 guard link < places.count else { break }
-                guard places[link] != LayeredGraph.none else { continue }
+                // A row that the layer does not have: damage, and it has no list there that a later link back could go into.
+                guard places[link] != LayeredGraph.none, levels[Int(places[link])] >= layer else { continue }
                 unsafe out[kept] = places[link]
                 kept += 1
             }
         }
         for (row, source) in sources.enumerated() where source != LayeredGraph.none {
             let source = Int(source)
-            unsafe copy(lists.lower, source * other.linksWidth, other.linksWidth, to: lower + row * linksWidth)
+            unsafe copy(lists.lower, source * other.linksWidth, other.linksWidth, layer: 0, to: lower + row * linksWidth)
             for layer in 0..<levels[row] {
                 let from = Int(other.upperFirst[source]) + layer, to = Int(upperFirst[row]) + layer
-                unsafe copy(lists.upper, from * other.upperWidth, other.upperWidth, to: upper + to * upperWidth)
+                unsafe copy(lists.upper, from * other.upperWidth, other.upperWidth, layer: layer + 1, to: upper + to * upperWidth)
             }
         }
     }

@@ -1,5 +1,13 @@
 internal import CKernels
 
+/// int8 codes of a table, and what bounds the errors of their products; see `ps_knn_quantize_i8`. Shapes: codes (N,E); the others (N).
+struct BoundedCodes: Sendable {
+    var codes: StoredArray<Int8>
+    var scales: StoredArray<Float>
+    var residuals: StoredArray<Float>
+    var norms: StoredArray<Float>
+}
+
 extension Kernels {
     /// Exact top-k by dot product; R = min(k, N) results per query, by score descending, equal scores by lower row first.
     ///
@@ -8,8 +16,8 @@ extension Kernels {
         queries: Matrix, rows: StoredArray<Float>, k: Int
     ) throws(KernelError) -> (ids: [Int64], scores: [Float]) {
         let width = queries.columns
-        guard width > 0, rows.count % width == 0 else {
-            throw .shapeMismatch("topK: queries \(queries.shape) against \(rows.count) values")
+        guard width > 0, rows.count % width == 0, k >= 0 else {
+            throw .shapeMismatch("topK: \(k) of queries \(queries.shape) against \(rows.count) values")
         }
         let count = rows.count / width
         let results = min(k, count)
@@ -30,6 +38,67 @@ extension Kernels {
         return (ids, scores)
     }
 
+    /// The results of ``topK(queries:rows:k:)``, bit for bit, by a first pass over int8 codes of the same rows; see `ps_knn_topk_bounded_i8`.
+    func topK(
+        queries: Matrix, rows: StoredArray<Float>, codes: BoundedCodes, k: Int
+    ) throws(KernelError) -> (ids: [Int64], scores: [Float]) {
+        let width = queries.columns
+        guard width > 0, rows.count % width == 0, codes.codes.count == rows.count, codes.scales.count == rows.count / width, k >= 0 else {
+            throw .shapeMismatch("topK: \(k) of queries \(queries.shape) against \(rows.count) values and \(codes.codes.count) codes")
+        }
+        let count = rows.count / width
+        let results = min(k, count)
+        var ids = [Int64](repeating: 0, count: queries.rows * results)
+        var scores = [Float](repeating: 0, count: queries.rows * results)
+        try unsafe withContext { context throws(KernelError) in
+            var bytes: Int64 = 0
+            try unsafe KernelError.check(
+                ps_knn_topk_bounded_workspace_bytes(context, Int64(count), Int64(width), Int64(queries.rows), Int64(k), &bytes),
+                "knn_topk_bounded_workspace")
+            var workspace = [UInt8](repeating: 0, count: Int(bytes))
+            let status = unsafe rows.withUnsafeBufferPointer { rows in
+                unsafe codes.codes.withUnsafeBufferPointer { values in
+                    unsafe codes.scales.withUnsafeBufferPointer { scales in
+                        unsafe codes.residuals.withUnsafeBufferPointer { residuals in
+                            unsafe codes.norms.withUnsafeBufferPointer { norms in
+                                unsafe ps_knn_topk_bounded_i8(
+                                    context, queries.values, rows.baseAddress, values.baseAddress, scales.baseAddress, residuals.baseAddress,
+                                    norms.baseAddress, Int64(count), Int64(width), Int64(queries.rows), Int64(k), &ids, &scores, nil,
+                                    &workspace, bytes)
+                            }
+                        }
+                    }
+                }
+            }
+            try KernelError.check(status, "knn_topk_bounded")
+        }
+        return (ids, scores)
+    }
+
+    /// The codes that ``topK(queries:rows:codes:k:)`` compares first. Shapes: rows (N,width) flat.
+    func boundedCodes(_ rows: StoredArray<Float>, width: Int) throws(KernelError) -> BoundedCodes {
+        guard width > 0, rows.count % width == 0 else { throw .shapeMismatch("boundedCodes: \(rows.count) values in rows of \(width)") }
+        let count = rows.count / width
+        var codes = StoredArray<Int8>([]), residuals = StoredArray<Float>([]), norms = residuals
+        let scales = try unsafe StoredArray<Float>(count: count) { scales throws(KernelError) in
+            residuals = try unsafe StoredArray<Float>(count: count) { residuals throws(KernelError) in
+                norms = try unsafe StoredArray<Float>(count: count) { norms throws(KernelError) in
+                    codes = try unsafe StoredArray<Int8>(count: rows.count) { codes throws(KernelError) in
+                        try unsafe withContext { context throws(KernelError) in
+                            let status = unsafe rows.withUnsafeBufferPointer { rows in
+                                unsafe ps_knn_quantize_i8(
+                                    context, rows.baseAddress, Int64(count), Int64(width), codes.baseAddress, scales.baseAddress,
+                                    residuals.baseAddress, norms.baseAddress)
+                            }
+                            try KernelError.check(status, "knn_quantize")
+                        }
+                    }
+                }
+            }
+        }
+        return BoundedCodes(codes: codes, scales: scales, residuals: residuals, norms: norms)
+    }
+
     /// Exact top-k among some rows only: R = min(k, C) results per query, ordered as by ``topK(queries:rows:k:)`` and with its scores.
     ///
     /// Shapes: queries (Q,E); rows (N,E) flat; candidates (C), ascending; ids and scores (Q * R).
@@ -37,8 +106,8 @@ extension Kernels {
         queries: Matrix, rows: StoredArray<Float>, candidates: [Int64], k: Int
     ) throws(KernelError) -> (ids: [Int64], scores: [Float]) {
         let width = queries.columns
-        guard width > 0, rows.count % width == 0 else {
-            throw .shapeMismatch("topK: queries \(queries.shape) against \(rows.count) values")
+        guard width > 0, rows.count % width == 0, k >= 0 else {
+            throw .shapeMismatch("topK: \(k) of queries \(queries.shape) against \(rows.count) values")
         }
         let results = min(k, candidates.count)
         var ids: [Int64] = []

@@ -9,7 +9,7 @@ extension HNSWIndex {
 
     /// The index without some items: they keep their rows and, until the next other change, their links, but are never answers.
     ///
-    /// Rows that are not in the index are ignored. Memory is freed by ``compacted(progress:)``.
+    /// Rows that are not in the index are ignored. Memory is freed by ``compacted()``.
     ///
     /// - Complexity: O(items / 64 + removed)
     public func removing(_ items: some Sequence<ItemID>) -> HNSWIndex {
@@ -25,7 +25,7 @@ extension HNSWIndex {
     /// then search the graph for their links as in a build. The same index and items give the same result on any number of threads.
     ///
     /// - Parameter progress: called with the number of items inserted so far.
-    /// - Throws: ``DataError`` for vectors of another dimension or another model, not finite or beyond 1e15, and for damaged links.
+    /// - Throws: ``DataError`` for vectors of another dimension or another model, not finite or beyond 1e15, for an item that comes twice, and for damaged links.
     /// - Complexity: O(N (links + dimension)) for copies, and for each item as much as in a build.
     public func inserting(_ items: Embeddings, progress: ((Int) -> Void)? = nil) throws -> HNSWIndex {
         guard items.dimension == dimension else {
@@ -33,10 +33,11 @@ extension HNSWIndex {
         }
         let model = try embeddings.commonModel(with: items)
         let held = try Self.held(items, metric: configuration.metric, kernels: kernels)
-        var names: [String] = []
+        var names: [String] = [], seen: Set<String> = []
         var target = [Int](repeating: 0, count: held.count)
         for row in 0..<held.count {
             let name = held.identifiers[row]
+            guard seen.insert(name).inserted else { throw DataError("item \"\(name)\" is to be inserted twice") }
             if let known = embeddings.identifiers.row(of: name) {
                 target[row] = known
             } else {
@@ -135,7 +136,8 @@ extension HNSWIndex {
         growing.adopt(lists, of: graph, sources: sources, places: places)
         if graph.entry >= 0, places[graph.entry] != LayeredGraph.none {
             growing.entry = Int(places[graph.entry])
-            growing.top = graph.top
+            // Its own level: what a damaged manifest says of the top would lead to lists that it does not have.
+            growing.top = Int(levels[growing.entry])
         } else if let highest = levels.indices.filter({ sources[$0] != LayeredGraph.none }).max(by: { (levels[$0], $1) < (levels[$1], $0) }) {
             growing.entry = highest
             growing.top = Int(levels[highest])

@@ -55,8 +55,12 @@ public struct HNSWIndex: NearestNeighborIndex {
             workspaces: workspaces)
     }
 
-    public func neighbors(of queries: Matrix, k: Int, among filter: ItemFilter?, excluding: Set<ItemID>) throws -> [[Neighbor]] {
-        try neighbors(of: queries, k: k, among: filter, excluding: excluding, ef: nil)
+    public var comparesCosines: Bool { configuration.metric == .cosine }
+
+    public func neighbors(
+        of queries: Matrix, k: Int, among filter: ItemFilter? = nil, excluding: Set<ItemID> = [], ef: Int?
+    ) throws -> [[Neighbor]] {
+        try neighbors(of: queries, k: k, among: filter, excluding: excluding, ef: ef, rerank: nil)
     }
 
     /// The nearest items of each row of `queries` (Q, dimension), at most `k` each, among those that `filter` lets through and without those
@@ -69,7 +73,7 @@ public struct HNSWIndex: NearestNeighborIndex {
     ///   - rerank: how many of them are scored in f32; `nil` is what `rerankCount(found:ef:)` says. Not used in f32 storage.
     /// - Complexity: about O(Q * ef * links * dimension * log N); O(Q * N * dimension) when more than a sixteenth of all items are asked for.
     public func neighbors(
-        of queries: Matrix, k: Int, among filter: ItemFilter? = nil, excluding: Set<ItemID> = [], ef: Int?, rerank: Int? = nil
+        of queries: Matrix, k: Int, among filter: ItemFilter? = nil, excluding: Set<ItemID> = [], ef: Int?, rerank: Int?
     ) throws -> [[Neighbor]] {
         try check(queries, k: k, filter: filter)
         if let ef, ef < 1 { throw ConfigurationError("ef is \(ef), expected 1 or more") }
@@ -82,14 +86,14 @@ public struct HNSWIndex: NearestNeighborIndex {
         let found = min(min(k, count) + excluding.count, candidates)
         guard found > 0 else { return Array(repeating: [], count: queries.rows) }
         let exact = ExactIndex(embeddings: embeddings, kernels: kernels)
-        let queries = configuration.metric == .cosine ? try normalized(queries) : queries
+        let queries = comparesCosines ? try kernels.normalized(queries) : queries
         // Of the rows that the graph leads to.
         let share = Double(candidates) / Double(presentCount + linkedRemovals)
         // Following links for a large share of the items costs more than comparing all.
         if found > max(candidates / 16, 64) || share < Self.leastShare {
             return try exact.neighbors(of: queries, k: k, among: filter, excluding: excluding)
         }
-        let pool = min(Int((Double(max(ef ?? configuration.ef, found)) / share).rounded(.up)), count)
+        let pool = Int(min((Double(max(ef ?? configuration.ef, found)) / share).rounded(.up), Double(count)))
         let answers = try search(
             queries, found: found, filter: filter, ef: pool, rerank: max(rerank ?? Self.rerankCount(found: found, ef: pool), found))
         return try (0..<queries.rows).map { row in
@@ -120,11 +124,5 @@ public struct HNSWIndex: NearestNeighborIndex {
         let rescored = configuration.storage == .f32 ? nil : embeddings.vectors
         return try kernels.search(
             graph, queries: queries, exact: rescored, allowed: filter?.words, k: found, ef: ef, rerank: rerank, workspace: workspace)
-    }
-
-    func normalized(_ queries: Matrix) throws -> Matrix {
-        Matrix(
-            rows: queries.rows, columns: queries.columns,
-            values: Array(try kernels.normalized(StoredArray(queries.values), width: queries.columns)))
     }
 }

@@ -25,7 +25,10 @@ enum Size { case twin, quick, full }
     /// How many of the bytes move in order although the case as a whole is bound by random rows.
     var streamed = 0
     var kernel: (inout ps_context) -> ps_status
-    var twin: () -> Void
+    /// Copies the inputs for the twin, outside of the clock, and returns what is timed.
+    var twin: () -> () -> Void
+    /// What the last call counted of its own work; it does not depend on how busy the machine is.
+    var counts: () -> [String: Int] = { [:] }
 }
 
 /// One benchmark: a stable name, what limits it, and how to build it.

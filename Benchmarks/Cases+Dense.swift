@@ -13,7 +13,21 @@ extension Case {
 
     static var dense: [Case] {
         [
+            // BLAS on its own threads: what the layers are compared with. Its kernels are BLAS's choice, so it is the same on every instruction set.
             Case("dense", "bare_sgemm_f32", .product, shape: layerShape) { size in
+                let (B, D, E) = layer(size)
+                var random = Generator(10)
+                let x = random.floats(B * D), weight = random.floats(E * D), y = Buffer<Float>(B * E)
+                return unsafe Workload(bytes: (B * D + E * D + B * E) * 4, flops: 2 * B * D * E) { context in
+                    unsafe ps_probe_sgemm_f32(&context, x.pointer, weight.pointer, Int64(B), Int64(E), Int64(D), y.pointer)
+                } twin: {
+                    let x = x.array, weight = weight.array
+                    return {
+                        _ = Reference.product(x, weight, transposingSecond: true, m: B, n: E, k: D)
+                    }
+                }
+            },
+            Case("dense", "matmul_f32", .product, shape: layerShape) { size in
                 let (B, D, E) = layer(size)
                 var random = Generator(10)
                 let x = random.floats(B * D), weight = random.floats(E * D), y = Buffer<Float>(B * E)
@@ -21,7 +35,10 @@ extension Case {
                     unsafe ps_matmul_f32(
                         &context, x.pointer, Int64(D), 0, weight.pointer, Int64(D), 1, Int64(B), Int64(E), Int64(D), 1, 0, y.pointer, Int64(E))
                 } twin: {
-                    _ = Reference.product(x.array, weight.array, transposingSecond: true, m: B, n: E, k: D)
+                    let x = x.array, weight = weight.array
+                    return {
+                        _ = Reference.product(x, weight, transposingSecond: true, m: B, n: E, k: D)
+                    }
                 }
             },
             Case("dense", "forward_bias_relu_f32", .product, shape: layerShape) { size in
@@ -33,7 +50,10 @@ extension Case {
                         &context, x.pointer, Int64(D), nil, 0, weight.pointer, bias.pointer, Int64(B), Int64(D), 0, Int64(E), PS_ACTIVATION_RELU,
                         y.pointer)
                 } twin: {
-                    _ = Reference.dense(x.array, [], weight: weight.array, bias: bias.array, rows: B, d1: D, d2: 0, outputs: E, relu: true)
+                    let x = x.array, weight = weight.array, bias = bias.array
+                    return {
+                        _ = Reference.dense(x, [], weight: weight, bias: bias, rows: B, d1: D, d2: 0, outputs: E, relu: true)
+                    }
                 }
             },
             Case("dense", "forward_bias_relu_bf16", .productBF16, shape: layerShape) { size in
@@ -46,9 +66,12 @@ extension Case {
                     unsafe ps_dense_forward_bf16(
                         &context, x.pointer, Int64(D), weight.pointer, bias.pointer, Int64(B), Int64(D), Int64(E), PS_ACTIVATION_RELU, y.pointer)
                 } twin: {
-                    _ = Reference.dense(
-                        x.array.map(Reference.bfloat16), [], weight: weight.array.map(Reference.bfloat16), bias: bias.array, rows: B, d1: D, d2: 0,
-                        outputs: E, relu: true)
+                    let x = x.array.map(Reference.bfloat16), weight = weight.array.map(Reference.bfloat16), bias = bias.array
+                    return {
+                        _ = Reference.dense(
+                            x, [], weight: weight, bias: bias, rows: B, d1: D, d2: 0,
+                            outputs: E, relu: true)
+                    }
                 }
             },
             Case("dense", "forward_two_inputs_f32", .product, shape: layerShape) { size in
@@ -61,8 +84,11 @@ extension Case {
                         &context, x1.pointer, Int64(half), x2.pointer, Int64(half), weight.pointer, bias.pointer, Int64(B), Int64(half),
                         Int64(half), Int64(E), PS_ACTIVATION_RELU, y.pointer)
                 } twin: {
-                    _ = Reference.dense(
-                        x1.array, x2.array, weight: weight.array, bias: bias.array, rows: B, d1: half, d2: half, outputs: E, relu: true)
+                    let x1 = x1.array, x2 = x2.array, weight = weight.array, bias = bias.array
+                    return {
+                        _ = Reference.dense(
+                            x1, x2, weight: weight, bias: bias, rows: B, d1: half, d2: half, outputs: E, relu: true)
+                    }
                 }
             },
             Case("dense", "backward_f32", .product, shape: layerShape) { size in
@@ -75,8 +101,11 @@ extension Case {
                         &context, x.pointer, Int64(D), nil, 0, weight.pointer, y.pointer, Int64(B), Int64(D), 0, Int64(E), PS_ACTIVATION_RELU, 0, 0,
                         dy.pointer, dweight.pointer, dbias.pointer, dx.pointer, Int64(D), nil, 0)
                 } twin: {
-                    _ = Reference.denseBackward(
-                        x.array, [], weight: weight.array, y: y.array, dy: dy.array, rows: B, d1: D, d2: 0, outputs: E, relu: true)
+                    let x = x.array, weight = weight.array, y = y.array, dy = dy.array
+                    return {
+                        _ = Reference.denseBackward(
+                            x, [], weight: weight, y: y, dy: dy, rows: B, d1: D, d2: 0, outputs: E, relu: true)
+                    }
                 }
             },
         ]
@@ -93,7 +122,10 @@ extension Case {
                 return unsafe Workload(bytes: B * 2048, flops: B * 768) { context in
                     unsafe ps_norm_l2_forward_f32(&context, x.pointer, 256, Int64(B), 256, y.pointer, 256, norms.pointer)
                 } twin: {
-                    _ = Reference.normalized(x.array, rows: B, width: 256)
+                    let x = x.array
+                    return {
+                        _ = Reference.normalized(x, rows: B, width: 256)
+                    }
                 }
             },
             Case("norm", "l2_backward_f32", .copy, shape: { "\(matrix($0)) x 256" }) { size in
@@ -103,7 +135,10 @@ extension Case {
                 return unsafe Workload(bytes: B * 3072, flops: B * 1024) { context in
                     unsafe ps_norm_l2_backward_f32(&context, y.pointer, dy.pointer, norms.pointer, Int64(B), 256, dx.pointer)
                 } twin: {
-                    _ = Reference.normalizedBackward(y: y.array, dy: dy.array, norms: norms.array, width: 256)
+                    let y = y.array, dy = dy.array, norms = norms.array
+                    return {
+                        _ = Reference.normalizedBackward(y: y, dy: dy, norms: norms, width: 256)
+                    }
                 }
             },
         ]
@@ -122,8 +157,11 @@ extension Case {
                     unsafe ps_loss_max_margin_f32(
                         &context, Int64(P), Int64(M), 0.1, 1, 1, positive.pointer, shared.pointer, nil, nil, losses.pointer)
                 } twin: {
-                    _ = Reference.maxMargin(
-                        .init(positive: positive.array, shared: shared.array, hard: [], hardOffsets: []), margin: 0.1, weightShared: 1, weightHard: 1)
+                    let positive = positive.array, shared = shared.array
+                    return {
+                        _ = Reference.maxMargin(
+                            .init(positive: positive, shared: shared, hard: [], hardOffsets: []), margin: 0.1, weightShared: 1, weightHard: 1)
+                    }
                 }
             },
             Case("loss", "sampled_softmax_f32", .copy, shape: scoresShape) { size in
@@ -134,8 +172,11 @@ extension Case {
                     unsafe ps_loss_sampled_softmax_f32(
                         &context, Int64(P), Int64(M), 0.1, 1, nil, positive.pointer, shared.pointer, nil, nil, losses.pointer)
                 } twin: {
-                    _ = Reference.sampledSoftmax(
-                        .init(positive: positive.array, shared: shared.array, hard: [], hardOffsets: []), temperature: 0.1, weight: 1, logQ: [])
+                    let positive = positive.array, shared = shared.array
+                    return {
+                        _ = Reference.sampledSoftmax(
+                            .init(positive: positive, shared: shared, hard: [], hardOffsets: []), temperature: 0.1, weight: 1, logQ: [])
+                    }
                 }
             },
         ]
@@ -152,7 +193,10 @@ extension Case {
                 return unsafe Workload(bytes: count * 20, flops: count * 6) { context in
                     unsafe ps_optim_sgd_f32(&context, gradient.pointer, Int64(count), 1e-3, 0.9, 1e-4, w.pointer, velocity.pointer)
                 } twin: {
-                    _ = Reference.sgd(gradient.array, w: w.array, velocity: velocity.array, rate: 1e-3, momentum: 0.9, decay: 1e-4)
+                    let gradient = gradient.array, w = w.array, velocity = velocity.array
+                    return {
+                        _ = Reference.sgd(gradient, w: w, velocity: velocity, rate: 1e-3, momentum: 0.9, decay: 1e-4)
+                    }
                 }
             },
             Case("optim", "adam_f32", .copy, shape: { "\(parameters($0)) parameters" }) { size in
@@ -163,8 +207,11 @@ extension Case {
                     unsafe ps_optim_adam_f32(
                         &context, gradient.pointer, Int64(count), 10, 1e-3, 0.9, 0.999, 1e-8, 0, w.pointer, m.pointer, v.pointer)
                 } twin: {
-                    _ = Reference.adam(
-                        gradient.array, w: w.array, m: m.array, v: v.array, step: 10, rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0)
+                    let gradient = gradient.array, w = w.array, m = m.array, v = v.array
+                    return {
+                        _ = Reference.adam(
+                            gradient, w: w, m: m, v: v, step: 10, rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0)
+                    }
                 }
             },
             Case("optim", "adagrad_f32", .copy, shape: { "\(parameters($0)) parameters" }) { size in
@@ -174,7 +221,10 @@ extension Case {
                 return unsafe Workload(bytes: count * 20, flops: count * 7) { context in
                     unsafe ps_optim_adagrad_f32(&context, gradient.pointer, Int64(count), 1e-3, 1e-8, 0, w.pointer, v.pointer)
                 } twin: {
-                    _ = Reference.adagrad(gradient.array, w: w.array, v: v.array, rate: 1e-3, epsilon: 1e-8, decay: 0)
+                    let gradient = gradient.array, w = w.array, v = v.array
+                    return {
+                        _ = Reference.adagrad(gradient, w: w, v: v, rate: 1e-3, epsilon: 1e-8, decay: 0)
+                    }
                 }
             },
         ]

@@ -9,6 +9,8 @@ extension Case {
         let N: Int, Q: Int
         let queries: Buffer<Float>, rows: Buffer<Float>, ids: Buffer<Int64>, scores: Buffer<Float>
         private var workspace = Buffer<UInt64>(0)
+        /// What the last search asked for.
+        private(set) var workspaceBytes = 0
 
         init(_ size: Size, queries Q: Int) {
             (N, self.Q) = (Case.items(size), Q)
@@ -31,15 +33,18 @@ extension Case {
         }
 
         func workspace(_ bytes: Int64) -> UnsafeMutableRawPointer {
+            workspaceBytes = Int(bytes)
             if workspace.count * 8 < bytes { workspace = Buffer(Int(bytes) / 8 + 1) }
             return unsafe UnsafeMutableRawPointer(workspace.pointer)
         }
 
-        func twin() {
+        func twin() -> () -> Void {
             let all = rows.array, each = queries.array
-            for q in 0..<Q {
-                let scores = Reference.scores(query: Array(each[q * 256..<(q + 1) * 256]), rows: all, count: N, width: 256)
-                _ = Reference.topK(scores, k: 100)
+            return { [N, Q] in
+                for q in 0..<Q {
+                    let scores = Reference.scores(query: Array(each[q * 256..<(q + 1) * 256]), rows: all, count: N, width: 256)
+                    _ = Reference.topK(scores, k: 100)
+                }
             }
         }
     }
@@ -56,6 +61,8 @@ extension Case {
                     s.workspace(bytes), bytes)
             } twin: {
                 s.twin()
+            } counts: {
+                ["bytes of workspace": s.workspaceBytes]
             }
         }
     }
@@ -71,6 +78,7 @@ extension Case {
             let coded = unsafe ps_knn_quantize_i8(
                 &maker, s.rows.pointer, Int64(s.N), 256, codes.pointer, scales.pointer, residuals.pointer, norms.pointer)
             precondition(coded == PS_OK)
+            let rescored = Buffer<Int64>(s.Q)
             // What the first pass must read; operations are those of the f32 search that it replaces.
             return unsafe Workload(bytes: s.N * 268, flops: s.Q * s.N * 512) { context in
                 var bytes: Int64 = 0
@@ -78,9 +86,11 @@ extension Case {
                 guard status == PS_OK else { return status }
                 return unsafe ps_knn_topk_bounded_i8(
                     &context, s.queries.pointer, s.rows.pointer, codes.pointer, scales.pointer, residuals.pointer, norms.pointer, Int64(s.N), 256,
-                    Int64(s.Q), 100, s.ids.pointer, s.scores.pointer, s.workspace(bytes), bytes)
+                    Int64(s.Q), 100, s.ids.pointer, s.scores.pointer, rescored.pointer, s.workspace(bytes), bytes)
             } twin: {
                 s.twin()
+            } counts: {
+                ["bytes of workspace": s.workspaceBytes, "rows scored again": Int(rescored.array.reduce(0, +))]
             }
         }
     }
@@ -102,6 +112,8 @@ extension Case {
                         bytes)
                 } twin: {
                     s.twin()
+                } counts: {
+                    ["bytes of workspace": s.workspaceBytes]
                 }
             },
             Case("knn", "scores_f32", .read, shape: { "\(items($0)) x 256" }) { size in
@@ -109,7 +121,10 @@ extension Case {
                 return unsafe Workload(bytes: s.N * 1024, flops: s.N * 512) { context in
                     unsafe ps_knn_scores_f32(&context, s.queries.pointer, s.rows.pointer, nil, Int64(s.N), 256, Int64(s.N), out.pointer)
                 } twin: {
-                    _ = Reference.scores(query: s.queries.array, rows: s.rows.array, count: s.N, width: 256)
+                    let queries = s.queries.array, rows = s.rows.array
+                    return {
+                        _ = Reference.scores(query: queries, rows: rows, count: s.N, width: 256)
+                    }
                 }
             },
             Case("knn", "select_top100_f32", .read, shape: { "\(items($0) / 1000) x 100000 scores" }) { size in
@@ -119,8 +134,11 @@ extension Case {
                 return unsafe Workload(bytes: Q * N * 4, flops: 0) { context in
                     unsafe ps_topk_select_f32(&context, scores.pointer, Int64(N), Int64(Q), Int64(N), 100, ids.pointer, values.pointer)
                 } twin: {
-                    let all = scores.array
-                    for q in 0..<Q { _ = Reference.topK(all[q * N..<(q + 1) * N].map(Double.init), k: 100) }
+                    let scores = scores.array
+                    return {
+                        let all = scores
+                        for q in 0..<Q { _ = Reference.topK(all[q * N..<(q + 1) * N].map(Double.init), k: 100) }
+                    }
                 }
             },
         ]

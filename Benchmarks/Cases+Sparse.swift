@@ -20,7 +20,23 @@ extension Case {
                 return unsafe Workload(bytes: B * D * 8, flops: 0, streamed: B * D * 4) { context in
                     unsafe ps_gather_f32(&context, table.pointer, 256, indices.pointer, Int64(N), 256, Int64(B), out.pointer, 256)
                 } twin: {
-                    _ = Reference.gathered(table.array, width: D, indices: indices.array)
+                    let table = table.array, indices = indices.array
+                    return {
+                        _ = Reference.gathered(table, width: D, indices: indices)
+                    }
+                }
+            },
+            Case("gather", "rows_by_int32_f32", .rows, shape: rowsShape) { size in
+                let (N, B) = rows(size), D = 256
+                var random = Generator(1)
+                let table = random.floats(N * D), indices = random.rows32(B, below: N), out = Buffer<Float>(B * D)
+                return unsafe Workload(bytes: B * D * 8, flops: 0, streamed: B * D * 4) { context in
+                    unsafe ps_gather_f32_i32(&context, table.pointer, 256, indices.pointer, Int64(N), 256, Int64(B), out.pointer, 256)
+                } twin: {
+                    let table = table.array, indices = indices.array.map(Int64.init)
+                    return {
+                        _ = Reference.gathered(table, width: D, indices: indices)
+                    }
                 }
             },
             Case("gather", "rows_bf16", .rows, shape: rowsShape) { size in
@@ -31,7 +47,10 @@ extension Case {
                 return unsafe Workload(bytes: B * D * 6, flops: 0, streamed: B * D * 4) { context in
                     unsafe ps_gather_bf16(&context, table.pointer, 256, indices.pointer, Int64(N), 256, Int64(B), out.pointer, 256)
                 } twin: {
-                    _ = Reference.gathered(table.array.map(Reference.bfloat16), width: D, indices: indices.array)
+                    let table = table.array.map(Reference.bfloat16), indices = indices.array
+                    return {
+                        _ = Reference.gathered(table, width: D, indices: indices)
+                    }
                 }
             },
             Case("gather", "scatter_add_f32", .rows, shape: rowsShape) { size in
@@ -42,7 +61,10 @@ extension Case {
                 return unsafe Workload(bytes: B * D * 12, flops: B * D, streamed: B * D * 4) { context in
                     unsafe ps_scatter_add_f32(&context, rows.pointer, indices.pointer, Int64(N), 256, Int64(B), table.pointer)
                 } twin: {
-                    _ = Reference.scatterAdded(rows.array, width: D, indices: indices.array, into: table.array)
+                    let rows = rows.array, indices = indices.array, table = table.array
+                    return {
+                        _ = Reference.scatterAdded(rows, width: D, indices: indices, into: table)
+                    }
                 }
             },
         ]
@@ -63,15 +85,26 @@ extension Case {
         let h: Buffer<Float>, offsets: Buffer<Int64>, targets: Buffer<Int32>, alpha: Buffer<Float>, rows: Buffer<Float>
         let tOffsets: Buffer<Int64>, tRows: Buffer<Int32>, tSlots: Buffer<Int64>
 
-        init(_ size: Size, transposed: Bool = false) {
+        /// Every list has T neighbors, or 1 to 2 T - 1 in turn; their weights are the mean's.
+        init(_ size: Size, transposed: Bool = false, ragged: Bool = false) {
             let T: Int
             (N, B, T) = Case.lists(size)
             Z = B * T
             var random = Generator(4)
             h = random.floats(N * 256)
-            offsets = Buffer(B + 1) { Int64($0 * T) }
+            let period = 2 * T - 1, rounds = B / period, all = B * T
+            // Lengths 1, 2 ... 2 T - 1 and again, T in what is left of the last round: T on average.
+            let ends = (0...B).map { b in
+                let (round, place) = (b / period, b % period)
+                return !ragged || round == rounds ? b * T : round * period * T + place * (place + 1) / 2
+            }
+            precondition(ends[B] == all)
+            offsets = Buffer(B + 1) { Int64(ends[$0]) }
             targets = random.rows32(B * T, below: N)
-            alpha = Buffer(B * T) { _ in 1 / Float(T) }
+            alpha = Buffer(B * T)
+            for b in 0..<B {
+                for t in ends[b]..<ends[b + 1] { unsafe alpha.pointer[t] = 1 / Float(ends[b + 1] - ends[b]) }
+            }
             rows = random.floats(B * 256)
             tOffsets = Buffer(N + 1)
             tRows = Buffer(B * T)
@@ -92,7 +125,23 @@ extension Case {
                     unsafe ps_pool_weighted_forward_f32(
                         &context, l.h.pointer, l.offsets.pointer, l.targets.pointer, l.alpha.pointer, Int64(l.N), 256, Int64(l.B), l.rows.pointer)
                 } twin: {
-                    _ = Reference.pooled(l.h.array, width: 256, lists: l.reference, alpha: l.alpha.array)
+                    let h = l.h.array, alpha = l.alpha.array, lists = l.reference
+                    return {
+                        _ = Reference.pooled(h, width: 256, lists: lists, alpha: alpha)
+                    }
+                }
+            },
+            Case("pool", "mean_ragged_f32", .rows, shape: { "\(lists($0).B) lists of 1 to \(2 * lists($0).T - 1) of \(lists($0).N) rows of 256" }) {
+                size in
+                let l = Lists(size, ragged: true)
+                return unsafe Workload(bytes: (l.Z + l.B) * 1024, flops: l.Z * 512, streamed: l.B * 1024) { context in
+                    unsafe ps_pool_weighted_forward_f32(
+                        &context, l.h.pointer, l.offsets.pointer, l.targets.pointer, l.alpha.pointer, Int64(l.N), 256, Int64(l.B), l.rows.pointer)
+                } twin: {
+                    let h = l.h.array, lists = l.reference, alpha = l.alpha.array
+                    return {
+                        _ = Reference.pooled(h, width: 256, lists: lists, alpha: alpha)
+                    }
                 }
             },
             Case("pool", "weighted_bf16", .rows, shape: listsShape) { size in
@@ -102,7 +151,10 @@ extension Case {
                         &context, table.pointer, l.offsets.pointer, l.targets.pointer, l.alpha.pointer, Int64(l.N), 256, Int64(l.B),
                         l.rows.pointer)
                 } twin: {
-                    _ = Reference.pooled(table.array.map(Reference.bfloat16), width: 256, lists: l.reference, alpha: l.alpha.array)
+                    let table = table.array.map(Reference.bfloat16), alpha = l.alpha.array, lists = l.reference
+                    return {
+                        _ = Reference.pooled(table, width: 256, lists: lists, alpha: alpha)
+                    }
                 }
             },
             Case("pool", "weighted_backward_f32", .rows, shape: listsShape) { size in
@@ -112,7 +164,10 @@ extension Case {
                         &context, l.rows.pointer, l.alpha.pointer, l.tOffsets.pointer, l.tRows.pointer, l.tSlots.pointer, Int64(l.N), 256,
                         Int64(l.B), 0, l.h.pointer)
                 } twin: {
-                    _ = Reference.pooledBackward(l.rows.array, width: 256, lists: l.reference, alpha: l.alpha.array, rows: l.N)
+                    let rows = l.rows.array, alpha = l.alpha.array, lists = l.reference
+                    return {
+                        _ = Reference.pooledBackward(rows, width: 256, lists: lists, alpha: alpha, rows: l.N)
+                    }
                 }
             },
             Case("pool", "weighted_backward_with_transpose_f32", .rows, shape: listsShape) { size in
@@ -125,7 +180,10 @@ extension Case {
                         &context, l.rows.pointer, l.alpha.pointer, l.tOffsets.pointer, l.tRows.pointer, l.tSlots.pointer, Int64(l.N), 256,
                         Int64(l.B), 0, l.h.pointer)
                 } twin: {
-                    _ = Reference.pooledBackward(l.rows.array, width: 256, lists: l.reference, alpha: l.alpha.array, rows: l.N)
+                    let rows = l.rows.array, alpha = l.alpha.array, lists = l.reference
+                    return {
+                        _ = Reference.pooledBackward(rows, width: 256, lists: lists, alpha: alpha, rows: l.N)
+                    }
                 }
             },
             Case("pool", "weighted_backward_alpha_f32", .rows, shape: listsShape) { size in
@@ -135,7 +193,10 @@ extension Case {
                         &context, l.rows.pointer, l.h.pointer, l.offsets.pointer, l.targets.pointer, Int64(l.N), 256, Int64(l.B),
                         dalpha.pointer)
                 } twin: {
-                    _ = Reference.pooledBackwardAlpha(l.rows.array, l.h.array, width: 256, lists: l.reference)
+                    let rows = l.rows.array, h = l.h.array, lists = l.reference
+                    return {
+                        _ = Reference.pooledBackwardAlpha(rows, h, width: 256, lists: lists)
+                    }
                 }
             },
             Case("pool", "max_f32", .rows, shape: listsShape) { size in
@@ -144,7 +205,10 @@ extension Case {
                     unsafe ps_pool_max_forward_f32(
                         &context, l.h.pointer, l.offsets.pointer, l.targets.pointer, Int64(l.N), 256, Int64(l.B), l.rows.pointer, argmax.pointer)
                 } twin: {
-                    _ = Reference.maxPooled(l.h.array, width: 256, lists: l.reference)
+                    let h = l.h.array, lists = l.reference
+                    return {
+                        _ = Reference.maxPooled(h, width: 256, lists: lists)
+                    }
                 }
             },
         ]

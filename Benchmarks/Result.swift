@@ -23,6 +23,8 @@ struct Result: Codable {
     var limit: String
     var percent: Double
     var shape: String
+    /// What one call counted of its own work, on one thread: bytes of workspace, rows scored again.
+    var counts: [String: Int]?
 
     /// What identifies a result in another run.
     var key: String { "\(self.case) \(isa) \(threads)" }
@@ -78,9 +80,9 @@ extension Report {
             "\(left("case", width)) \(left("isa", 7)) thr \(right("median", 10)) \(right("spread", 7)) \(right("GB/s", 8)) \(right("GFLOP/s", 8))"
                 + " \(right("percent", 8))  of")
         for r in results {
-            let spread = r.seconds > 0 ? (r.p90Seconds - r.leastSeconds) / r.seconds * 100 : 0
+            let spread = r.iterations == 1 ? "1 run" : number(r.seconds > 0 ? (r.p90Seconds - r.leastSeconds) / r.seconds * 100 : 0) + "%"
             lines.append(
-                "\(left(r.case, width)) \(left(r.isa, 7)) \(right("\(r.threads)", 3)) \(right(time(r.seconds), 10)) \(right(number(spread) + "%", 7))"
+                "\(left(r.case, width)) \(left(r.isa, 7)) \(right("\(r.threads)", 3)) \(right(time(r.seconds), 10)) \(right(spread, 7))"
                     + " \(right(number(r.gbps), 8)) \(right(number(r.gflops), 8)) \(right(number(r.percent) + "%", 8))  \(r.limit)")
         }
         return lines.joined(separator: "\n")
@@ -97,12 +99,18 @@ extension Report {
     /// The outcome of comparing this run with an older one.
     struct Comparison {
         var lines: [String] = []
-        /// Counts that grew: a failure, because they do not depend on how busy the machine is.
+        /// Cases that are slower: how busy the machine is shows in them, so they are for a person to judge.
+        var warnings: [String] = []
+        /// Counts that grew, and cases that are gone or measure something else: they do not depend on how busy the machine is.
         var failures: [String] = []
     }
 
-    /// Ratios of times, which only warn, and of counted bytes and operations, which fail when they grow.
-    func compared(with old: Report) -> Comparison {
+    /// Ratios of times, which only warn, and counts, which fail when they grow.
+    ///
+    /// - Parameters:
+    ///   - expects: whether this run was asked for what `old` has: then it must be here.
+    ///   - isKnown: whether a case of `old` that was not asked for still exists.
+    func compared(with old: Report, expects: (Result) -> Bool, isKnown: (String) -> Bool) -> Comparison {
         var comparison = Comparison()
         guard machine.processor == old.machine.processor, machine.cores == old.machine.cores else {
             comparison.failures.append(
@@ -110,16 +118,41 @@ extension Report {
                     + " with \(machine.cores): times of different processors are not compared")
             return comparison
         }
+        guard full == old.full else {
+            comparison.failures.append("one of the two runs was --full: their sizes differ")
+            return comparison
+        }
+        let here = Set(results.map(\.key))
+        for then in old.results where !here.contains(then.key) && (expects(then) || !isKnown(then.case)) {
+            comparison.failures.append("\(then.key): was measured then and is not now")
+        }
         let before = Dictionary(old.results.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        var compared = 0
         for now in results {
-            guard let then = before[now.key], then.shape == now.shape else { continue }
+            guard let then = before[now.key] else {
+                comparison.lines.append("\(left(now.key, 56))    new")
+                continue
+            }
+            guard then.shape == now.shape else {
+                comparison.failures.append("\(now.key): measures \(now.shape), was \(then.shape)")
+                continue
+            }
+            compared += 1
             if now.bytes > then.bytes { comparison.failures.append("\(now.key): \(now.bytes) bytes, were \(then.bytes)") }
             if now.flops > then.flops { comparison.failures.append("\(now.key): \(now.flops) operations, were \(then.flops)") }
+            for (name, count) in (then.counts ?? [:]).sorted(by: { $0.key < $1.key }) {
+                guard let counted = now.counts?[name] else {
+                    comparison.failures.append("\(now.key): \(name) were counted then and are not now")
+                    continue
+                }
+                if counted > count { comparison.failures.append("\(now.key): \(counted) \(name), were \(count)") }
+            }
             let ratio = now.leastSeconds / then.leastSeconds
+            if ratio > 1.1 { comparison.warnings.append("\(now.key) takes \(String(format: "%.2f", ratio)) of the old time") }
             let note = ratio > 1.1 ? "  slower" : ratio < 0.9 ? "  faster" : ""
             comparison.lines.append("\(left(now.key, 56)) \(String(format: "%6.2f", ratio)) of the old time\(note)")
         }
-        if comparison.lines.isEmpty { comparison.failures.append("no case of this run is in the other one with the same shape") }
+        if compared == 0 { comparison.failures.append("no case of this run is in the other one with the same shape") }
         return comparison
     }
 }

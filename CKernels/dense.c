@@ -1,4 +1,5 @@
 #include "ps_dense.h"
+#include <string.h>
 #include "internal/ps_blas.h"
 #include "internal/ps_check.h"
 #include "internal/ps_team.h"
@@ -24,15 +25,31 @@ static void product(const ps_context *ctx, int32_t transpose_a, int32_t transpos
     ps_blas_sgemm(ctx, transpose_a, transpose_b, m, n, k, alpha, a, blas_stride(lda), b, blas_stride(ldb), beta, c, blas_stride(ldc));
 }
 
-static void bias_activation(const ps_context *ctx, const float *bias, int64_t B, int64_t E, int32_t relu, float *y) {
-    if (!bias && !relu) return;
-    const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, B * E * 8);
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_range range = ps_part(B, part, threads, 1);
-        leaves->bias_activation_f32(bias, E, range.begin, range.end, relu, y);
+/// One layer's operands; y = act(x1 W1' + x2 W2' + bias).
+typedef struct ps_layer {
+    const float *x1, *x2, *weight, *bias;
+    int64_t x1_stride, x2_stride, D1, D2, E;
+    int32_t relu;
+    float *y;
+} ps_layer;
+
+/// Rows and columns of a layer's output, on the calling thread: the products, then bias and ReLU.
+// Not in smaller blocks that would still be in cache: BLAS packs the weights again for each, which costs more than the second pass over y.
+static void layer_part(const ps_leaves *leaves, const ps_layer *l, ps_range rows, ps_range columns) {
+    int64_t D = l->D1 + l->D2, count = rows.end - rows.begin, width = columns.end - columns.begin;
+    const float *weight = l->weight + columns.begin * D;
+    float *y = l->y + rows.begin * l->E + columns.begin;
+    if (l->D1 > 0) {
+        ps_blas_sgemm_here(0, 1, count, width, l->D1, 1.0f, l->x1 + rows.begin * l->x1_stride, l->x1_stride, weight, D, 0.0f, y, l->E);
+    } else if (l->D2 == 0) {
+        for (int64_t b = 0; b < count; b++) memset(y + b * l->E, 0, (size_t)width * sizeof *y);
     }
+    if (l->D2 > 0) {
+        ps_blas_sgemm_here(0, 1, count, width, l->D2, 1.0f, l->x2 + rows.begin * l->x2_stride, l->x2_stride, weight + l->D1, D,
+                           l->D1 > 0 ? 1.0f : 0.0f, y, l->E);
+    }
+    if (!l->bias && !l->relu) return;
+    leaves->bias_activation_f32(l->bias ? l->bias + columns.begin : NULL, width, 0, count, l->relu, y, l->E);
 }
 
 ps_status ps_dense_forward_f32(const ps_context *ctx, const float *x1, int64_t x1_stride, const float *x2, int64_t x2_stride,
@@ -46,10 +63,14 @@ ps_status ps_dense_forward_f32(const ps_context *ctx, const float *x1, int64_t x
                      PS_IN_ROWS(weight, E, D1 + D2, D1 + D2), PS_IN_OPTIONAL(bias, E), PS_OUT_ROWS(y, B, E, E));
     PS_REQUIRE(activation == PS_ACTIVATION_NONE || activation == PS_ACTIVATION_RELU, PS_BAD_PARAMETER);
     if (B == 0 || E == 0) return PS_OK;
-    int64_t D = D1 + D2;
-    product(ctx, 0, 1, B, E, D1, 1.0f, x1, x1_stride, weight, D, 0.0f, y, E);
-    if (D2 > 0) product(ctx, 0, 1, B, E, D2, 1.0f, x2, x2_stride, weight + D1, D, 1.0f, y, E);
-    bias_activation(ctx, bias, B, E, activation == PS_ACTIVATION_RELU, y);
+    const ps_layer layer = {x1, x2, weight, bias, x1_stride, x2_stride, D1, D2, E, activation == PS_ACTIVATION_RELU, y};
+    const ps_leaves *leaves = ps_leaves_of(ctx);
+    int32_t parts = ps_blas_parts(ctx, B, E, D1 + D2), by_rows = B >= E;
+    #pragma omp parallel for num_threads(parts) if (parts > 1) schedule(static)
+    for (int32_t part = 0; part < parts; part++) {
+        ps_range range = ps_part(by_rows ? B : E, part, parts, PS_BLAS_GRAIN);
+        if (range.begin < range.end) layer_part(leaves, &layer, by_rows ? range : (ps_range){0, B}, by_rows ? (ps_range){0, E} : range);
+    }
     return PS_OK;
 }
 
@@ -68,7 +89,7 @@ ps_status ps_dense_forward_bf16(const ps_context *ctx, const uint16_t *x, int64_
     PS_EACH_PART(next, parts, part) {
         ps_range range = ps_part(B, part, parts, 6);  // whole tiles
         leaves->dense_bf16(x, x_stride, weight, D, E, range.begin, range.end, y);
-        if (bias || relu) leaves->bias_activation_f32(bias, E, range.begin, range.end, relu, y);
+        if (bias || relu) leaves->bias_activation_f32(bias, E, range.begin, range.end, relu, y, E);
     }
     return PS_OK;
 }

@@ -8,8 +8,9 @@ ps_status ps_dense_packed_count(const ps_context *ctx, int64_t D, int64_t E, int
     PS_REQUIRE(D >= 0 && E >= 0, PS_NEGATIVE_SIZE);
     int64_t columns = ps_leaves_of(ctx)->pack_columns;
     PS_REQUIRE(E <= INT64_MAX - columns, PS_SIZE_OVERFLOW);
-    int64_t panels = (E + columns - 1) / columns, panel;
-    PS_REQUIRE(ps_multiply(D, columns, &panel) && ps_multiply(panel, panels, count), PS_SIZE_OVERFLOW);
+    int64_t panels = (E + columns - 1) / columns, panel, all;
+    PS_REQUIRE(ps_multiply(D, columns, &panel) && ps_multiply(panel, panels, &all), PS_SIZE_OVERFLOW);
+    *count = all;  // only now: ps_multiply leaves the wrapped product behind when it fails
     return PS_OK;
 }
 
@@ -46,7 +47,7 @@ ps_status ps_dense_packed_forward_f32(const ps_context *ctx, const float *x1, in
         }
         if (D1 > 0) leaves->dense_packed_f32(x1, x1_stride, packed, panel, D1, E, range.begin, range.end, 0, y);
         if (D2 > 0) leaves->dense_packed_f32(x2, x2_stride, packed + D1 * columns, panel, D2, E, range.begin, range.end, D1 > 0, y);
-        if (bias || relu) leaves->bias_activation_f32(bias, E, range.begin, range.end, relu, y);
+        if (bias || relu) leaves->bias_activation_f32(bias, E, range.begin, range.end, relu, y, E);
     }
     return PS_OK;
 }

@@ -5,16 +5,14 @@
 /// Output above this size goes past the caches: it would push out what is worth keeping and be gone before it is read.
 enum { STREAM_BYTES = 32 << 20 };
 
-/// The checks that the three gathers share.
-static ps_status check_gather(const ps_context *ctx, ps_extent table, const int64_t *indices, int64_t N, int64_t B, ps_extent out) {
-    PS_TRY(ps_check_context(ctx));
-    PS_CHECK_EXTENTS(table, PS_IN(indices, B), out);
-    return ps_check_indices_i64(ctx, indices, B, N);
-}
-
-/// Splits the rows of a gather; `leaf` names the member of the leaf table.
-#define GATHER(leaf) \
-    do { \
+/// One gather; `leaf` names the member of the leaf table.
+#define GATHER(name, leaf, type, bits) \
+    ps_status name(const ps_context *ctx, const type *table, int64_t table_stride, const int##bits##_t *indices, int64_t N, int64_t D, \
+                   int64_t B, float *out, int64_t out_stride) { \
+        PS_TRY(ps_check_context(ctx)); \
+        PS_CHECK_EXTENTS(PS_IN_ROWS(table, N, D, table_stride), PS_IN(indices, B), PS_OUT_ROWS(out, B, D, out_stride)); \
+        PS_TRY(ps_check_indices_i##bits(ctx, indices, B, N)); \
+        if (B == 0 || D == 0) return PS_OK; \
         const ps_leaves *leaves = ps_leaves_of(ctx); \
         int32_t threads = ps_team_size(ctx, B * D * 4), parts = ps_parts(threads), next = 0; \
         int32_t stream = B * D * 4 > STREAM_BYTES; \
@@ -23,34 +21,14 @@ static ps_status check_gather(const ps_context *ctx, ps_extent table, const int6
             ps_range range = ps_part(B, part, parts, 1); \
             leaves->leaf(table, table_stride, indices, D, range.begin, range.end, out, out_stride, stream); \
         } \
-    } while (0)
-
-ps_status ps_gather_f32(const ps_context *ctx, const float *table, int64_t table_stride, const int64_t *indices, int64_t N, int64_t D,
-                        int64_t B, float *out, int64_t out_stride) {
-    PS_TRY(check_gather(ctx, (ps_extent)PS_IN_ROWS(table, N, D, table_stride), indices, N, B,
-                        (ps_extent)PS_OUT_ROWS(out, B, D, out_stride)));
-    if (B == 0 || D == 0) return PS_OK;
-    GATHER(gather_f32);
-    return PS_OK;
-}
-
-ps_status ps_gather_f16(const ps_context *ctx, const uint16_t *table, int64_t table_stride, const int64_t *indices, int64_t N, int64_t D,
-                        int64_t B, float *out, int64_t out_stride) {
-    PS_TRY(check_gather(ctx, (ps_extent)PS_IN_ROWS(table, N, D, table_stride), indices, N, B,
-                        (ps_extent)PS_OUT_ROWS(out, B, D, out_stride)));
-    if (B == 0 || D == 0) return PS_OK;
-    GATHER(gather_f16);
-    return PS_OK;
-}
-
-ps_status ps_gather_bf16(const ps_context *ctx, const uint16_t *table, int64_t table_stride, const int64_t *indices, int64_t N, int64_t D,
-                         int64_t B, float *out, int64_t out_stride) {
-    PS_TRY(check_gather(ctx, (ps_extent)PS_IN_ROWS(table, N, D, table_stride), indices, N, B,
-                        (ps_extent)PS_OUT_ROWS(out, B, D, out_stride)));
-    if (B == 0 || D == 0) return PS_OK;
-    GATHER(gather_bf16);
-    return PS_OK;
-}
+        return PS_OK; \
+    }
+GATHER(ps_gather_f32, gather_f32_i64, float, 64)
+GATHER(ps_gather_f16, gather_f16_i64, uint16_t, 64)
+GATHER(ps_gather_bf16, gather_bf16_i64, uint16_t, 64)
+GATHER(ps_gather_f32_i32, gather_f32_i32, float, 32)
+GATHER(ps_gather_f16_i32, gather_f16_i32, uint16_t, 32)
+GATHER(ps_gather_bf16_i32, gather_bf16_i32, uint16_t, 32)
 
 ps_status ps_scatter_add_f32(const ps_context *ctx, const float *rows, const int64_t *indices, int64_t N, int64_t D, int64_t B,
                              float *table) {

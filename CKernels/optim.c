@@ -97,6 +97,48 @@ ps_status ps_optim_adam_rows_f32(const ps_context *ctx, const float *gradient, c
     return PS_OK;
 }
 
+ps_status ps_optim_sgd_rows_f32(const ps_context *ctx, const float *gradient, const int64_t *rows, int64_t N, int64_t D, int64_t B,
+                                float learning_rate, float momentum, float weight_decay, float *w, float *velocity) {
+    PS_TRY(ps_check_context(ctx));
+    PS_REQUIRE(N >= 0 && D >= 0 && B >= 0, PS_NEGATIVE_SIZE);
+    ps_extent state = PS_OUT_ROWS(velocity, N, D, D);
+    state.optional = momentum == 0.0f;
+    PS_CHECK_EXTENTS(PS_IN_ROWS(gradient, B, D, D), PS_IN(rows, B), PS_OUT_ROWS(w, N, D, D), state);
+    PS_TRY(check_ascending_rows(ctx, rows, N, B));
+    PS_REQUIRE(is_not_negative(learning_rate) && is_fraction(momentum) && is_not_negative(weight_decay), PS_BAD_PARAMETER);
+    const ps_leaves *leaves = ps_leaves_of(ctx);
+    int32_t threads = ps_team_size(ctx, B * D * 20), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(B, part, parts, 1);
+        for (int64_t b = range.begin; b < range.end; b++) {
+            int64_t first = rows[b] * D;
+            leaves->sgd_f32(gradient + b * D, 0, D, learning_rate, momentum, weight_decay, w + first, velocity ? velocity + first : NULL);
+        }
+    }
+    return PS_OK;
+}
+
+ps_status ps_optim_adagrad_rows_f32(const ps_context *ctx, const float *gradient, const int64_t *rows, int64_t N, int64_t D, int64_t B,
+                                    float learning_rate, float epsilon, float weight_decay, float *w, float *v) {
+    PS_TRY(ps_check_context(ctx));
+    PS_REQUIRE(N >= 0 && D >= 0 && B >= 0, PS_NEGATIVE_SIZE);
+    PS_CHECK_EXTENTS(PS_IN_ROWS(gradient, B, D, D), PS_IN(rows, B), PS_OUT_ROWS(w, N, D, D), PS_OUT_ROWS(v, N, D, D));
+    PS_TRY(check_ascending_rows(ctx, rows, N, B));
+    PS_REQUIRE(is_not_negative(learning_rate) && is_not_negative(epsilon) && is_not_negative(weight_decay), PS_BAD_PARAMETER);
+    const ps_leaves *leaves = ps_leaves_of(ctx);
+    int32_t threads = ps_team_size(ctx, B * D * 20), parts = ps_parts(threads), next = 0;
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    PS_EACH_PART(next, parts, part) {
+        ps_range range = ps_part(B, part, parts, 1);
+        for (int64_t b = range.begin; b < range.end; b++) {
+            int64_t first = rows[b] * D;
+            leaves->adagrad_f32(gradient + b * D, 0, D, learning_rate, epsilon, weight_decay, w + first, v + first);
+        }
+    }
+    return PS_OK;
+}
+
 ps_status ps_sum_squares_f32(const ps_context *ctx, const float *x, int64_t count, double *out) {
     PS_TRY(ps_check_context(ctx));
     PS_CHECK_EXTENTS(PS_IN(x, count), PS_OUT(out, 1));

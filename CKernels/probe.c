@@ -1,5 +1,6 @@
 #include "ps_probe.h"
 #include <string.h>
+#include "internal/ps_blas.h"
 #include "internal/ps_check.h"
 #include "internal/ps_team.h"
 
@@ -46,6 +47,17 @@ ps_status ps_probe_rows_f32(const ps_context *ctx, const float *table, const int
         sum += leaves->probe_rows_f32(table, indices, D, range.begin, range.end, ahead);
     }
     *out = sum;
+    return PS_OK;
+}
+
+ps_status ps_probe_sgemm_f32(const ps_context *ctx, const float *a, const float *b, int64_t m, int64_t n, int64_t k, float *c) {
+    PS_TRY(ps_check_context(ctx));
+    PS_CHECK_EXTENTS(PS_IN_ROWS(a, m, k, k), PS_IN_ROWS(b, n, k, k), PS_OUT_ROWS(c, m, n, n));
+    PS_REQUIRE(ps_blas_fits(m) && ps_blas_fits(n) && ps_blas_fits(k), PS_SIZE_OVERFLOW);
+    if (m == 0 || n == 0 || k == 0) return PS_OK;
+    ps_blas_set_threads(ctx->threads);
+    ps_blas_sgemm_here(0, 1, m, n, k, 1.0f, a, k, b, k, 0.0f, c, n);
+    ps_blas_set_threads(1);
     return PS_OK;
 }
 

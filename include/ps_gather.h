@@ -13,6 +13,13 @@ ps_status ps_gather_f16(const ps_context *ctx, const uint16_t *table, int64_t ta
 /// The same from bfloat16 (as uint16 bits).
 ps_status ps_gather_bf16(const ps_context *ctx, const uint16_t *table, int64_t table_stride, const int64_t *indices,
                          int64_t N, int64_t D, int64_t B, float *out, int64_t out_stride);
+/// The same three by int32 indices.
+ps_status ps_gather_f32_i32(const ps_context *ctx, const float *table, int64_t table_stride, const int32_t *indices,
+                            int64_t N, int64_t D, int64_t B, float *out, int64_t out_stride);
+ps_status ps_gather_f16_i32(const ps_context *ctx, const uint16_t *table, int64_t table_stride, const int32_t *indices,
+                            int64_t N, int64_t D, int64_t B, float *out, int64_t out_stride);
+ps_status ps_gather_bf16_i32(const ps_context *ctx, const uint16_t *table, int64_t table_stride, const int32_t *indices,
+                             int64_t N, int64_t D, int64_t B, float *out, int64_t out_stride);
 
 /// Adds rows into a table: table[indices[b],:] += rows[b,:], repeated indices summed in order of b (deterministic, no atomics).
 /// Shapes: rows (B,D); indices (B); table (N,D), all contiguous.

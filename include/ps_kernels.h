@@ -4,7 +4,8 @@
 /// - Row-major f32 unless the name says otherwise; contiguous unless a `_stride` (in elements) is a parameter.
 /// - Argument order: context, inputs, sizes, options, outputs, workspace. All sizes are int64.
 /// - Null is legal exactly where its size is 0 or the text says optional; zero sizes succeed and write nothing.
-/// - Kernels never allocate, print, exit, read the environment or keep state.
+/// - Kernels never allocate, print, exit, read the environment or keep state; but see ps_context_make for OpenBLAS's threads, which belong
+///   to the process, and OpenMP's blocktime, which belongs to the calling thread.
 /// - Results are bit-equal for any thread count, except where a product goes through BLAS (dense, losses' scores).
 ///
 /// Shape letters: N items (table rows), B batch rows, T neighbors, D input width, H hidden width, E embedding width,

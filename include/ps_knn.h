@@ -30,12 +30,13 @@ ps_status ps_knn_quantize_i8(const ps_context *ctx, const float *rows, int64_t N
 /// steps. The sum of codes is an exact int32, so each row has computed bounds L <= s <= U (widened by 2^-20 for their own rounding). At
 /// least k rows have L >= t, the k-th largest L; hence the k-th best s is >= t, and a row with U < t cannot be among the k best, nor tie with
 /// them. All others are scored again by the f32 kernel and selected in its order.
-/// Shapes: as in ps_knn_topk_f32; codes, scales, residuals, norms from ps_knn_quantize_i8 over the same rows.
+/// Shapes: as in ps_knn_topk_f32; codes, scales, residuals, norms from ps_knn_quantize_i8 over the same rows; rescored (Q), optional: how many rows
+/// were scored again, which on more than one thread depends on who was first.
 /// Cost: the share of rows that must be scored again depends on the data: 0.1 % of 1M uniform directions in 256 dimensions for k = 100.
 ps_status ps_knn_topk_bounded_workspace_bytes(const ps_context *ctx, int64_t N, int64_t E, int64_t Q, int64_t k, int64_t *bytes);
 ps_status ps_knn_topk_bounded_i8(const ps_context *ctx, const float *queries, const float *rows, const int8_t *codes, const float *scales,
                                  const float *residuals, const float *norms, int64_t N, int64_t E, int64_t Q, int64_t k, int64_t *ids,
-                                 float *scores, void *workspace, int64_t workspace_bytes);
+                                 float *scores, int64_t *rescored, void *workspace, int64_t workspace_bytes);
 
 /// Scores of one query against every row, or of a list of rows: out[i] = dot(query, rows[i]) (or rows[indices[i]]).
 /// Shapes: query (E); rows (N,E); indices (B), optional (then B must be N); out (B).

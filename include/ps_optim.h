@@ -18,6 +18,12 @@ ps_status ps_optim_adagrad_f32(const ps_context *ctx, const float *gradient, int
 ps_status ps_optim_adam_rows_f32(const ps_context *ctx, const float *gradient, const int64_t *rows, int64_t N, int64_t D, int64_t B,
                                  int64_t step, float learning_rate, float beta1, float beta2, float epsilon, float weight_decay,
                                  float *w, float *m, float *v);
+/// SGD and Adagrad on the named rows of a table only: rows (B) distinct, ascending; gradient (B,D); w, velocity, v (N,D). Untouched rows keep
+/// their momentum and are not decayed. velocity optional when momentum is 0.
+ps_status ps_optim_sgd_rows_f32(const ps_context *ctx, const float *gradient, const int64_t *rows, int64_t N, int64_t D, int64_t B,
+                                float learning_rate, float momentum, float weight_decay, float *w, float *velocity);
+ps_status ps_optim_adagrad_rows_f32(const ps_context *ctx, const float *gradient, const int64_t *rows, int64_t N, int64_t D, int64_t B,
+                                    float learning_rate, float epsilon, float weight_decay, float *w, float *v);
 /// sum of squares in a fixed order (Double accumulation per 4096-element block, blocks in order): for gradient clipping.
 ps_status ps_sum_squares_f32(const ps_context *ctx, const float *x, int64_t count, double *out);
 /// x *= factor

@@ -4,7 +4,7 @@
 
 /// Pools ragged neighbor lists with importance weights: out[b,:] = sum over t of alpha[t] * h[neighbors[t],:], t in offsets[b] ..< offsets[b+1].
 /// Source: Ying et al. 2018, Algorithm 1 line 1, section 3.2 (importance pooling). An empty list pools to 0. Weights are used as
-/// given (the sampler normalises them), so this is also a sparse-times-dense product.
+/// given (the sampler normalises them), so this is also a sparse-times-dense product, and with alpha = 1/T mean pooling.
 /// Shapes: h (N,H); offsets (B+1), offsets[0] = 0; neighbors (Z), alpha (Z); out (B,H). Z = offsets[B].
 /// Numerics: fp32, summed in t order, so bit-equal for any thread count.
 ps_status ps_pool_weighted_forward_f32(const ps_context *ctx, const float *h, const int64_t *offsets, const int32_t *neighbors,
@@ -28,6 +28,7 @@ ps_status ps_pool_weighted_backward_alpha_f32(const ps_context *ctx, const float
                                               const int32_t *neighbors, int64_t N, int64_t H, int64_t B, float *dalpha);
 
 /// Element-wise maximum; argmax (B,H) holds the winning slot t, -1 for an empty list (which pools to 0); ties to the lower slot.
+/// A NaN is above every number: the first one of a list wins its element, so that training sees it.
 ps_status ps_pool_max_forward_f32(const ps_context *ctx, const float *h, const int64_t *offsets, const int32_t *neighbors,
                                   int64_t N, int64_t H, int64_t B, float *out, int32_t *argmax);
 /// dh[n,j] = (accumulate ? dh : 0) + sum of dout[b,j] over slots of n that won element j; deterministic.

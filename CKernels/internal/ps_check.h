@@ -5,8 +5,9 @@
 #include "ps_context.h"
 #include "ps_table.h"
 
-/// Leaves `status` when `condition` does not hold. Checks run in the order of the ps_status values, so that a bad call
-/// reports the same status whatever else is wrong with it.
+/// Leaves `status` when `condition` does not hold. Drivers check the context first, then sizes and pointers
+/// (PS_CHECK_EXTENTS), then offsets and indices, then options. Which of several faults is reported is not part of the contract; that nothing
+/// was written is.
 #define PS_REQUIRE(condition, status) \
     do { \
         if (!(condition)) return (status); \
@@ -36,7 +37,7 @@ typedef struct ps_extent {
 #define PS_OUT_ROWS(pointer, rows, width, stride) {(pointer), (rows), (width), (stride), (int32_t)sizeof *(pointer), 1, 0}
 #define PS_OUT_ROWS_OPTIONAL(pointer, rows, width, stride) {(pointer), (rows), (width), (stride), (int32_t)sizeof *(pointer), 1, 1}
 
-/// Checks sizes, strides, null pointers, overflow and overlap of all arrays of a call, in the order of the ps_status values.
+/// Checks sizes, strides, null pointers, overflow and overlap of all arrays of a call: each of these for all arrays before the next.
 /// Two outputs, or an output and an input, may share memory only when the driver leaves one of them out of the list.
 ps_status ps_check_extents(const ps_extent *extents, int32_t count);
 #define PS_CHECK_EXTENTS(...) \
@@ -48,7 +49,7 @@ ps_status ps_check_extents(const ps_extent *extents, int32_t count);
 /// Null context or one that ps_context_make did not fill.
 ps_status ps_check_context(const ps_context *ctx);
 
-/// offsets[0] = 0, never decreasing, and the last not above `limit`. offsets has `count + 1` elements.
+/// offsets[0] = 0, never decreasing. offsets has `count + 1` elements.
 ps_status ps_check_offsets(const ps_context *ctx, const int64_t *offsets, int64_t count);
 /// 0 <= indices[i] < bound for all i.
 ps_status ps_check_indices_i32(const ps_context *ctx, const int32_t *indices, int64_t count, int64_t bound);

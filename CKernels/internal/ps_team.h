@@ -6,7 +6,6 @@
 /// The little of OpenMP's interface that we use: Swift's clang has the pragmas but ships no omp.h.
 #ifdef _OPENMP
 int omp_get_thread_num(void);
-int omp_get_num_threads(void);
 void kmp_set_blocktime(int milliseconds);
 #endif
 

@@ -3,7 +3,8 @@
 #define PS_LANES 16
 #define PS_HAS_FMA 1
 #define PS_HAS_BF16_DOT 1
-#define PS_DOTS_I8 "dots_i8_vnni.h"
+#define PS_HAS_I8_DOT 1
+#define PS_DOTS_I8 "nearest/dots_i8_vnni.h"
 #define PS_TABLE ps_leaves_avx512_dot
 // SwiftPM has no flags per file, so the target is set here; the system headers come first, because they must not inherit it.
 #include <immintrin.h>

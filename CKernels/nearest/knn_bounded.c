@@ -17,6 +17,7 @@ typedef struct ps_open_rows {
     ps_candidates exact;  ///< the k best f32 scores among rows that were scored already because `list` was full
     uint64_t *list;       ///< rows that may be among the k best, as keys of their upper bounds
     int64_t count;
+    int64_t scored;       ///< how many were scored by the f32 kernel
 } ps_open_rows;
 
 /// Room for the open rows of one query on one thread: about twice what 1M uniform directions need.
@@ -116,6 +117,7 @@ static void score_open(const ps_leaves *leaves, const ps_bounded_search *search,
         leaves->dots_indexed_f32(query, search->rows, &row, search->E, 0, 1, &score);
         ps_candidates_push(&open->exact, ps_key(score, row));
     }
+    open->scored += open->count;
     open->count = 0;
 }
 
@@ -162,8 +164,9 @@ static void scan_codes(const ps_leaves *leaves, const ps_bounded_search *search,
 
 /// Joins the threads' open rows of one query, scores them and writes the result.
 static void finish_query(const ps_leaves *leaves, const ps_bounded_search *search, int64_t q, int32_t threads, ps_open_rows *open,
-                         int64_t *ids, float *scores) {
+                         int64_t *ids, float *scores, int64_t *rescored) {
     ps_open_rows *joined = &open[q];
+    int64_t scored = 0;
     for (int32_t part = 1; part < threads; part++) {
         ps_open_rows *other = &open[part * search->Q + q];
         for (int64_t i = 0; i < other->lower.count; i++) ps_candidates_push(&joined->lower, other->lower.keys[i]);
@@ -172,13 +175,15 @@ static void finish_query(const ps_leaves *leaves, const ps_bounded_search *searc
     for (int32_t part = 0; part < threads; part++) {
         ps_open_rows *other = &open[part * search->Q + q];
         float threshold = open_threshold(joined);
-        ps_open_rows view = {joined->lower, joined->exact, other->list, 0};
+        ps_open_rows view = {joined->lower, joined->exact, other->list, 0, other->scored};
         for (int64_t i = 0; i < other->count; i++) {
             if (!(ps_key_score(other->list[i]) < threshold)) other->list[view.count++] = other->list[i];
         }
         score_open(leaves, search, q, &view);
         joined->exact = view.exact;
+        scored += view.scored;
     }
+    if (rescored) rescored[q] = scored;
     ps_candidates *best = &joined->exact;
     ps_keys_partition(best->keys, best->count, search->R);
     ps_keys_sort_descending(best->keys, search->R);
@@ -190,13 +195,14 @@ static void finish_query(const ps_leaves *leaves, const ps_bounded_search *searc
 
 ps_status ps_knn_topk_bounded_i8(const ps_context *ctx, const float *queries, const float *rows, const int8_t *codes, const float *scales,
                                  const float *residuals, const float *norms, int64_t N, int64_t E, int64_t Q, int64_t k, int64_t *ids,
-                                 float *scores, void *workspace, int64_t workspace_bytes) {
+                                 float *scores, int64_t *rescored, void *workspace, int64_t workspace_bytes) {
     PS_TRY(ps_check_context(ctx));
     PS_REQUIRE(N >= 0 && E >= 0 && Q >= 0 && k >= 0 && workspace_bytes >= 0, PS_NEGATIVE_SIZE);
     int64_t R = k < N ? k : N;
     ps_extent scratch = {workspace, 1, workspace_bytes, workspace_bytes, 1, 1, 1};
     PS_CHECK_EXTENTS(PS_IN_ROWS(queries, Q, E, E), PS_IN_ROWS(rows, N, E, E), PS_IN_ROWS(codes, N, E, E), PS_IN(scales, N),
-                     PS_IN(residuals, N), PS_IN(norms, N), PS_OUT_ROWS(ids, Q, R, R), PS_OUT_ROWS(scores, Q, R, R), scratch);
+                     PS_IN(residuals, N), PS_IN(norms, N), PS_OUT_ROWS(ids, Q, R, R), PS_OUT_ROWS(scores, Q, R, R),
+                     PS_OUT_OPTIONAL(rescored, Q), scratch);
     PS_REQUIRE(N <= PS_MAX_SELECT_ROWS && E <= MOST_WIDTH, PS_SIZE_OVERFLOW);
     PS_REQUIRE((uintptr_t)workspace % 8 == 0, PS_BAD_PARAMETER);
     ps_layout layout;
@@ -216,7 +222,10 @@ ps_status ps_knn_topk_bounded_i8(const ps_context *ctx, const float *queries, co
         leaves->quantize_i8(queries + q * E, E, 0, 1, query_codes + q * E, &coded[q].scale, &coded[q].residual, &coded[q].norm);
         quantised &= coded[q].residual < INFINITY;
     }
-    if (!quantised) return ps_knn_topk_f32(ctx, queries, rows, N, E, Q, k, ids, scores, workspace, workspace_bytes);
+    if (!quantised) {
+        for (int64_t q = 0; rescored && q < Q; q++) rescored[q] = N;
+        return ps_knn_topk_f32(ctx, queries, rows, N, E, Q, k, ids, scores, workspace, workspace_bytes);
+    }
 
     int64_t work;
     if (!ps_multiply(N * E, Q, &work)) work = INT64_MAX / 2;
@@ -224,7 +233,7 @@ ps_status ps_knn_topk_bounded_i8(const ps_context *ctx, const float *queries, co
     int64_t capacity = ps_candidate_capacity(R);
     for (int64_t i = 0; i < (int64_t)threads * Q; i++) {
         uint64_t *own = keys + i * (2 * capacity + list_capacity(R));
-        open[i] = (ps_open_rows){{own, 0, capacity, R, 0, NAN}, {own + capacity, 0, capacity, R, 0, NAN}, own + 2 * capacity, 0};
+        open[i] = (ps_open_rows){{own, 0, capacity, R, 0, NAN}, {own + capacity, 0, capacity, R, 0, NAN}, own + 2 * capacity, 0, 0};
     }
     double unit = (double)(E + 8) * 0x1p-24;
     ps_bounded_search search = {queries, rows, scales, residuals, norms, codes, query_codes, coded, N, E, Q, R,
@@ -236,6 +245,6 @@ ps_status ps_knn_topk_bounded_i8(const ps_context *ctx, const float *queries, co
         scan_codes(leaves, &search, range.begin, range.end, open + ps_thread() * Q);
     }
     #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static)
-    for (int64_t q = 0; q < Q; q++) finish_query(leaves, &search, q, threads, open, ids, scores);
+    for (int64_t q = 0; q < Q; q++) finish_query(leaves, &search, q, threads, open, ids, scores, rescored);
     return PS_OK;
 }

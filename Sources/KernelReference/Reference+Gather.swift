@@ -29,4 +29,30 @@ extension Reference {
 
     /// The value of bfloat16 bits.
     public static func bfloat16(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
+
+    /// The value of IEEE half precision bits: (-1)^sign 2^(exponent - 15) 1.mantissa, or 2^-14 0.mantissa where the exponent is 0.
+    public static func float16(_ bits: UInt16) -> Double {
+        let sign = bits >> 15 == 0 ? 1.0 : -1.0, exponent = Int(bits >> 10 & 31), mantissa = Double(bits & 1023) / 1024
+        if exponent == 31 { return mantissa == 0 ? sign * .infinity : .nan }
+        if exponent == 0 { return sign * mantissa * 0x1p-14 }
+        return sign * (1 + mantissa) * Double(sign: .plus, exponent: exponent - 15, significand: 1)
+    }
+
+    /// The half precision value nearest to `value`, as bits; of two equally near the one with an even last bit; infinity from 65520 on.
+    public static func float16Bits(_ value: Float) -> UInt16 {
+        let sign: UInt16 = value.sign == .minus ? 0x8000 : 0
+        if value.isNaN { return sign | 0x7e00 }
+        let magnitude = Double(value.magnitude)
+        // The bits of positive halves ascend with their values: the last one that is not above, by bisection.
+        var below: UInt16 = 0, above: UInt16 = 0x7c00
+        while above - below > 1 {
+            let middle = below + (above - below) / 2
+            if float16(middle) <= magnitude { below = middle } else { above = middle }
+        }
+        if magnitude >= 65536 { return sign | 0x7c00 }
+        let upper = above == 0x7c00 ? 65536 : float16(above)  // the step that infinity stands for
+        let toLower = magnitude - float16(below), toUpper = upper - magnitude
+        if toLower == toUpper { return sign | (below & 1 == 0 ? below : above) }
+        return sign | (toLower < toUpper ? below : above)
+    }
 }

@@ -108,6 +108,20 @@ extension Reference {
         (0..<rows).map { dot(a, $0, b, $0, width: width) }
     }
 
+    /// da[p,:] + dout[p] b[p,:] and db[p,:] + dout[p] a[p,:].
+    public static func rowDotsBackward(
+        _ a: [Float], _ b: [Float], _ dout: [Float], width: Int, da: [Float], db: [Float]
+    ) -> (da: [Double], db: [Double]) {
+        var newA = da.map(Double.init), newB = db.map(Double.init)
+        for p in dout.indices {
+            for e in p * width..<(p + 1) * width {
+                newA[e] += Double(dout[p]) * Double(b[e])
+                newB[e] += Double(dout[p]) * Double(a[e])
+            }
+        }
+        return (newA, newB)
+    }
+
     /// out[t] = a[p,:] . b[target[t],:] for the slots t of list p.
     public static func raggedDots(_ a: [Float], _ b: [Float], width: Int, lists: ReferenceLists) -> [Double] {
         (0..<lists.count).flatMap { p in lists.slots(p).map { dot(a, p, b, Int(lists.targets[$0]), width: width) } }

@@ -32,7 +32,7 @@ extension Reference {
         return dalpha
     }
 
-    /// Element-wise maximum and its slot, ties to the lower slot; an empty list pools to 0 with slot -1.
+    /// Element-wise maximum and its slot, ties to the lower slot, NaN above every number; an empty list pools to 0 with slot -1.
     public static func maxPooled(_ h: [Float], width: Int, lists: ReferenceLists) -> (out: [Float], argmax: [Int32]) {
         var out = [Float](repeating: 0, count: lists.count * width)
         var argmax = [Int32](repeating: -1, count: lists.count * width)
@@ -40,7 +40,8 @@ extension Reference {
             for j in 0..<width {
                 for t in lists.slots(b) {
                     let value = h[Int(lists.targets[t]) * width + j]
-                    if argmax[b * width + j] < 0 || value > out[b * width + j] {
+                    let most = out[b * width + j]
+                    if argmax[b * width + j] < 0 || value > most || (value.isNaN && !most.isNaN) {
                         out[b * width + j] = value
                         argmax[b * width + j] = Int32(t)
                     }
@@ -57,5 +58,20 @@ extension Reference {
             dh[Int(lists.targets[Int(slot)]) * width + position % width] += Double(dout[position])
         }
         return dh
+    }
+
+    /// The transposed index: for each of `rows` table rows its slots, ascending, and the list that each is in.
+    public static func transposed(_ lists: ReferenceLists, rows: Int) -> (offsets: [Int64], lists: [Int32], slots: [Int64]) {
+        var offsets: [Int64] = [0], inLists: [Int32] = [], slots: [Int64] = []
+        for row in 0..<rows {
+            for b in 0..<lists.count {
+                for t in lists.slots(b) where Int(lists.targets[t]) == row {
+                    inLists.append(Int32(b))
+                    slots.append(Int64(t))
+                }
+            }
+            offsets.append(Int64(slots.count))
+        }
+        return (offsets, inLists, slots)
     }
 }

@@ -58,7 +58,7 @@ struct PinSageCLI: AsyncParsableCommand {
         case TrainingError.tooFewPairs:
             Terminal.error("error: \(error)")
             exit(withError: ExitCode(65))
-        case is ConfigurationError, SamplingError.invalidConfiguration, KernelError.unsupportedInstructionSet:
+        case is ConfigurationError, SamplingError.invalidConfiguration, KernelError.unsupportedInstructionSet, KernelError.unknownInstructionSet:
             Terminal.error("error: \(error)")
             exit(withError: ExitCode(64))
         case is TrainingError, is SamplingError, is KernelError:

@@ -27,14 +27,15 @@ import Testing
             (0, 3, 2, 4), (1, 1, 0, 1), (5, 3, 2, 7), (17, 33, 16, 31), (9, 0, 5, 8), (3, 0, 0, 4), (4, 8, 8, 0), (103, 16, 7, 65), (7, 1030, 3, 33),
             (2, 5, 700, 40),
         ] {
-            for relu in [false, true] {
-                let x1 = random.extremes(B * D1), x2 = random.floats(B * D2), weight = random.floats(E * (D1 + D2)), bias = random.floats(E)
+            for (relu, isExtreme) in [(false, false), (true, false), (true, true)] {
+                let x1 = isExtreme ? random.extremes(B * D1) : random.floats(B * D1), x2 = random.floats(B * D2),
+                    weight = random.floats(E * (D1 + D2)), bias = random.floats(E)
                 let y = forward(setting, x1, x2, weight, bias, B, D1, D2, E, relu: relu)
                 let expected = Reference.dense(x1, x2, weight: weight, bias: bias, rows: B, d1: D1, d2: D2, outputs: E, relu: relu)
                 let scale = Reference.dense(
                     magnitudes(x1), magnitudes(x2), weight: magnitudes(weight), bias: magnitudes(bias), rows: B, d1: D1, d2: D2, outputs: E,
                     relu: false)
-                expectClose(y, expected, scale: scale, units: Double(D1 + D2) + 2, "\((B, D1, D2, E, relu))")
+                expectClose(y, expected, scale: scale, units: Double(D1 + D2) + 2, "\((B, D1, D2, E, relu, isExtreme))")
             }
         }
     }
@@ -66,10 +67,12 @@ import Testing
 
     @Test func refusesWhatItCannotDo() {
         var context = Setting(isa: PS_ISA_SCALAR, threads: 1).context()
-        var count: Int64 = 0
+        var count: Int64 = -5
         #expect(ps_dense_packed_count(&context, -1, 2, &count) == PS_NEGATIVE_SIZE)
         #expect(ps_dense_packed_count(&context, Int64.max / 2, Int64.max / 2, &count) == PS_SIZE_OVERFLOW)
+        #expect(ps_dense_packed_count(&context, 1 << 40, 1 << 40, &count) == PS_SIZE_OVERFLOW)
         #expect(ps_dense_packed_count(&context, 1, 1, nil) == PS_NULL_POINTER)
+        #expect(count == -5, "a refused call wrote")
         let weight: [Float] = [1, 2], packed = [Float](repeating: 1, count: 4)
         expectRefusal(PS_NULL_POINTER, [0, 0, 0, 0]) { ps_dense_pack_f32(&context, nil, 1, 2, &$0) }
         expectRefusal(PS_BAD_PARAMETER, [0, 0]) {

@@ -5,11 +5,14 @@ import Testing
 @Suite struct DenseTests {
     @Test(arguments: Setting.all) func forwardIsTheConcatenatedProduct(_ setting: Setting) {
         var context = setting.context(), random = Generator(10)
-        for (B, D1, D2, E) in [(0, 3, 2, 4), (1, 1, 0, 1), (5, 3, 2, 7), (17, 33, 16, 31), (9, 0, 5, 8), (3, 0, 0, 4), (4, 8, 8, 0), (67, 16, 7, 65)]
-        {
+        for (B, D1, D2, E) in [
+            (0, 3, 2, 4), (1, 1, 0, 1), (5, 3, 2, 7), (17, 33, 16, 31), (9, 0, 5, 8), (3, 0, 0, 4), (4, 8, 8, 0), (67, 16, 7, 65),
+        ] {
             for relu in [false, true] {
-                for withBias in [false, true] {
-                    let x1 = random.extremes(B * D1), x2 = random.floats(B * D2), weight = random.floats(E * (D1 + D2))
+                for (withBias, isExtreme) in [(false, false), (true, false), (true, true)] {
+                    // Apart: beside one value of 1e15 the allowed error would hide everything else.
+                    let x1 = isExtreme ? random.extremes(B * D1) : random.floats(B * D1), x2 = random.floats(B * D2),
+                        weight = random.floats(E * (D1 + D2))
                     let bias = withBias ? random.floats(E) : []
                     var y = [Float](repeating: untouched, count: B * E)
                     let status = bias.withUnsafeBufferPointer {
@@ -22,7 +25,7 @@ import Testing
                     let scale = Reference.dense(
                         magnitudes(x1), magnitudes(x2), weight: magnitudes(weight), bias: magnitudes(bias), rows: B, d1: D1, d2: D2,
                         outputs: E, relu: false)
-                    expectClose(y, expected, scale: scale, units: Double(D1 + D2) + 2, "\((B, D1, D2, E, relu, withBias))")
+                    expectClose(y, expected, scale: scale, units: Double(D1 + D2) + 2, "\((B, D1, D2, E, relu, withBias, isExtreme))")
                 }
             }
         }

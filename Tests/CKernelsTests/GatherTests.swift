@@ -10,7 +10,12 @@ import Testing
                 let table = random.extremes(13 * width), indices = random.indices(count, below: 13)
                 var out = [Float](repeating: untouched, count: count * width)
                 #expect(ps_gather_f32(&context, table, Int64(width), indices, 13, Int64(width), Int64(count), &out, Int64(width)) == PS_OK)
-                #expect(bits(out) == bits(Reference.gathered(table, width: width, indices: indices)))
+                let expected = bits(Reference.gathered(table, width: width, indices: indices))
+                #expect(bits(out) == expected)
+                var byShort = [Float](repeating: untouched, count: count * width)
+                let short = indices.map { Int32($0) }
+                #expect(ps_gather_f32_i32(&context, table, Int64(width), short, 13, Int64(width), Int64(count), &byShort, Int64(width)) == PS_OK)
+                #expect(bits(byShort) == expected)
             }
         }
     }
@@ -48,8 +53,14 @@ import Testing
             #expect(ps_gather_bf16(&context, table, Int64(width), indices, 7, Int64(width), 19, &out, Int64(width)) == PS_OK)
             #expect(bits(out) == bits(Reference.gathered(table.map(Reference.bfloat16), width: width, indices: indices)))
             #expect(ps_gather_f16(&context, table, Int64(width), indices, 7, Int64(width), 19, &out, Int64(width)) == PS_OK)
-            let halves = table.map { Float(Float16(bitPattern: $0)) }
+            let halves = table.map { Float(Reference.float16($0)) }
             #expect(bits(out) == bits(Reference.gathered(halves, width: width, indices: indices)))
+            let short = indices.map { Int32($0) }
+            var byShort = [Float](repeating: untouched, count: 19 * width)
+            #expect(ps_gather_f16_i32(&context, table, Int64(width), short, 7, Int64(width), 19, &byShort, Int64(width)) == PS_OK)
+            #expect(bits(byShort) == bits(out))
+            #expect(ps_gather_bf16_i32(&context, table, Int64(width), short, 7, Int64(width), 19, &byShort, Int64(width)) == PS_OK)
+            #expect(bits(byShort) == bits(Reference.gathered(table.map(Reference.bfloat16), width: width, indices: indices)))
         }
     }
 
@@ -62,6 +73,8 @@ import Testing
         for i in all.indices {
             let half = Float16(bitPattern: all[i])
             #expect(half.isNaN ? floats[i].isNaN : floats[i] == Float(half), "f16 bits \(i)")
+            let twin = Reference.float16(all[i])
+            #expect(twin.isNaN ? floats[i].isNaN : Double(floats[i]) == twin, "f16 bits \(i)")
             #expect(half.isNaN ? Float16(bitPattern: back[i]).isNaN : back[i] == all[i], "f16 bits \(i)")
         }
         #expect(ps_convert_bf16_to_f32(&context, all, Int64(all.count), &floats) == PS_OK)
@@ -81,6 +94,7 @@ import Testing
         var out = [UInt16](repeating: 0, count: values.count)
         #expect(ps_convert_f32_to_f16(&context, values, Int64(values.count), &out) == PS_OK)
         #expect(out == values.map { Float16($0).bitPattern })
+        #expect(out == values.map(Reference.float16Bits))
         #expect(ps_convert_f32_to_bf16(&context, values, Int64(values.count), &out) == PS_OK)
         #expect(out == values.map(Reference.bfloat16Bits))
         for size in widths {
@@ -116,6 +130,11 @@ import Testing
         let table = [Float](repeating: 1, count: 12), out = [Float](repeating: untouched, count: 12)
         expectRefusal(PS_INDEX_OUT_OF_RANGE, out) { ps_gather_f32(&c, table, 3, [0, 4], 4, 3, 2, &$0, 3) }
         expectRefusal(PS_INDEX_OUT_OF_RANGE, out) { ps_gather_f32(&c, table, 3, [0, -1], 4, 3, 2, &$0, 3) }
+        expectRefusal(PS_INDEX_OUT_OF_RANGE, out) { ps_gather_f32_i32(&c, table, 3, [0, 4], 4, 3, 2, &$0, 3) }
+        expectRefusal(PS_INDEX_OUT_OF_RANGE, out) { ps_gather_f16_i32(&c, [1, 2, 3], 3, [-1], 1, 3, 1, &$0, 3) }
+        expectRefusal(PS_INDEX_OUT_OF_RANGE, out) { ps_gather_bf16_i32(&c, [1, 2, 3], 3, [1], 1, 3, 1, &$0, 3) }
+        expectRefusal(PS_NEGATIVE_SIZE, out) { ps_gather_f32_i32(&c, table, 3, [0, 1], 4, 3, -2, &$0, 3) }
+        expectRefusal(PS_NULL_POINTER, out) { ps_gather_f32_i32(&c, table, 3, nil, 4, 3, 2, &$0, 3) }
         expectRefusal(PS_INDEX_OUT_OF_RANGE, out) { ps_gather_f32(&c, nil, 3, [0], 0, 3, 1, &$0, 3) }
         expectRefusal(PS_NEGATIVE_SIZE, out) { ps_gather_f32(&c, table, 3, [0, 1], -4, 3, 2, &$0, 3) }
         expectRefusal(PS_NEGATIVE_SIZE, out) { ps_gather_f32(&c, table, 3, [0, 1], 4, -3, 2, &$0, 3) }

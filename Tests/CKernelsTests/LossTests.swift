@@ -127,27 +127,37 @@ import Testing
     }
 
     @Test(arguments: Setting.all) func dots(_ setting: Setting) {
-        var context = setting.context(), random = Generator(44)
+        var context = setting.context(), one = Setting(isa: setting.isa, threads: 1).context(), random = Generator(44)
         for width in widths {
-            let a = random.extremes(9 * width), b = random.floats(9 * width), dout = random.floats(9)
-            var out = [Float](repeating: untouched, count: 9)
-            #expect(ps_row_dot_f32(&context, a, b, 9, Int64(width), &out) == PS_OK)
-            let scale = Reference.rowDots(magnitudes(a), magnitudes(b), rows: 9, width: width)
-            expectClose(out, Reference.rowDots(a, b, rows: 9, width: width), scale: scale, units: Double(width) + 1)
-            let before = (random.floats(9 * width), random.floats(9 * width))
-            var (da, db) = before
-            #expect(ps_row_dot_backward_f32(&context, a, b, dout, 9, Int64(width), &da, &db) == PS_OK)
-            for (gradient, old, other) in [(da, before.0, b), (db, before.1, a)] {
-                let terms = other.indices.map { Double(dout[$0 / max(width, 1)]) * Double(other[$0]) }
+            for isExtreme in [false, true] {
+                let a = isExtreme ? random.extremes(9 * width) : random.floats(9 * width), b = random.floats(9 * width), dout = random.floats(9)
+                var out = [Float](repeating: untouched, count: 9), serial = out
+                #expect(ps_row_dot_f32(&context, a, b, 9, Int64(width), &out) == PS_OK)
+                let scale = Reference.rowDots(magnitudes(a), magnitudes(b), rows: 9, width: width)
+                expectClose(out, Reference.rowDots(a, b, rows: 9, width: width), scale: scale, units: Double(width) + 1)
+                #expect(ps_row_dot_f32(&one, a, b, 9, Int64(width), &serial) == PS_OK)
+                #expect(bits(out) == bits(serial))
+
+                let before = (random.floats(9 * width), random.floats(9 * width))
+                var (da, db) = before, (serialA, serialB) = before
+                #expect(ps_row_dot_backward_f32(&context, a, b, dout, 9, Int64(width), &da, &db) == PS_OK)
+                let expected = Reference.rowDotsBackward(a, b, dout, width: width, da: before.0, db: before.1)
+                let most = Reference.rowDotsBackward(
+                    magnitudes(a), magnitudes(b), magnitudes(dout), width: width, da: magnitudes(before.0), db: magnitudes(before.1))
+                expectClose(da, expected.da, scale: most.da, units: 3)
+                expectClose(db, expected.db, scale: most.db, units: 3)
+                #expect(ps_row_dot_backward_f32(&one, a, b, dout, 9, Int64(width), &serialA, &serialB) == PS_OK)
+                #expect(bits(da + db) == bits(serialA + serialB))
+
+                let drawn = random.lists(9, rows: 9, longest: 12), lists = ReferenceLists(offsets: drawn.offsets, targets: drawn.targets)
+                var ragged = [Float](repeating: untouched, count: drawn.targets.count), serialRagged = ragged
+                #expect(ps_ragged_dot_f32(&context, a, b, lists.offsets, lists.targets, 9, 9, Int64(width), &ragged) == PS_OK)
                 expectClose(
-                    gradient, zip(terms, old).map { $0 + Double($1) }, scale: zip(terms, old).map { $0.magnitude + Double($1.magnitude) }, units: 3)
+                    ragged, Reference.raggedDots(a, b, width: width, lists: lists),
+                    scale: Reference.raggedDots(magnitudes(a), magnitudes(b), width: width, lists: lists), units: Double(width) + 1)
+                #expect(ps_ragged_dot_f32(&one, a, b, lists.offsets, lists.targets, 9, 9, Int64(width), &serialRagged) == PS_OK)
+                #expect(bits(ragged) == bits(serialRagged))
             }
-            let drawn = random.lists(9, rows: 9, longest: 12), lists = ReferenceLists(offsets: drawn.offsets, targets: drawn.targets)
-            var ragged = [Float](repeating: untouched, count: drawn.targets.count)
-            #expect(ps_ragged_dot_f32(&context, a, b, lists.offsets, lists.targets, 9, 9, Int64(width), &ragged) == PS_OK)
-            expectClose(
-                ragged, Reference.raggedDots(a, b, width: width, lists: lists),
-                scale: Reference.raggedDots(magnitudes(a), magnitudes(b), width: width, lists: lists), units: Double(width) + 1)
         }
     }
 

@@ -142,6 +142,14 @@ import Testing
                 full += max(exact * exact, near * near)
             }
             #expect(!(error.squareRoot() > Double(residuals[n])), "\(what): row \(n) is farther from its codes than its residual says")
+            let twin = Reference.quantised(Array(rows[n * E..<(n + 1) * E]))
+            #expect((twin == nil) == residuals[n].isInfinite, "\(what): row \(n)")
+            if let twin {
+                #expect((Double(scales[n]) - twin.scale).magnitude <= twin.scale * 0x1p-23 + 0x1p-149)
+                // A product that f32 rounds to the other side of a half takes the neighboring code.
+                #expect((0..<E).allSatisfy { (Double(codes[n * E + $0]) - twin.codes[$0]).magnitude <= 1 })
+                #expect((0..<E).count { Double(codes[n * E + $0]) != twin.codes[$0] } <= 1 + E / 16, "\(what): row \(n)")
+            }
             if residuals[n].isFinite { #expect(Double(norms[n]) <= full.squareRoot() * 1.00001) }
         }
         var bytes: Int64 = -1
@@ -149,10 +157,13 @@ import Testing
         var workspace = [UInt64](repeating: 0xdead, count: Int(bytes) / 8 + 1)
         let size = Q * min(k, N)
         var ids = [Int64](repeating: -7, count: size), scores = [Float](repeating: untouched, count: size)
+        var rescored = [Int64](repeating: -7, count: Q)
         #expect(
             ps_knn_topk_bounded_i8(
-                &context, queries, rows, codes, scales, residuals, norms, Int64(N), Int64(E), Int64(Q), Int64(k), &ids, &scores, &workspace, bytes)
-                == PS_OK)
+                &context, queries, rows, codes, scales, residuals, norms, Int64(N), Int64(E), Int64(Q), Int64(k), &ids, &scores, &rescored,
+                &workspace, bytes) == PS_OK)
+        // Whatever is returned was scored again, and nothing twice.
+        if size > 0 { #expect(rescored.allSatisfy { $0 >= min(k, N) && $0 <= N }, "\(what)") }
         let plain = topK(&context, queries, rows, N: N, E: E, Q: Q, k: k)
         #expect(ids == plain.ids, "\(what)")
         #expect(bits(scores) == bits(plain.scores), "\(what)")
@@ -214,16 +225,16 @@ import Testing
         var ids: [Int64] = [-7, -7], workspace = [UInt64](repeating: 0, count: Int(bytes) / 8 + 1)
         func search(N: Int64 = 3, short: Int64 = 0, rows: [Float]? = [1, 2, 3, 4, 5, 6], _ out: inout [Float]) -> ps_status {
             guard let rows else {
-                return ps_knn_topk_bounded_i8(&c, [1, 2], nil, codes, scales, residuals, norms, N, 2, 1, 2, &ids, &out, &workspace, bytes)
+                return ps_knn_topk_bounded_i8(&c, [1, 2], nil, codes, scales, residuals, norms, N, 2, 1, 2, &ids, &out, nil, &workspace, bytes)
             }
-            return ps_knn_topk_bounded_i8(&c, [1, 2], rows, codes, scales, residuals, norms, N, 2, 1, 2, &ids, &out, &workspace, bytes - short)
+            return ps_knn_topk_bounded_i8(&c, [1, 2], rows, codes, scales, residuals, norms, N, 2, 1, 2, &ids, &out, nil, &workspace, bytes - short)
         }
         expectRefusal(PS_NEGATIVE_SIZE, out) { search(N: -3, &$0) }
         expectRefusal(PS_NULL_POINTER, out) { search(rows: nil, &$0) }
         expectRefusal(PS_SIZE_OVERFLOW, out) { search(N: .max / 4, &$0) }
         expectRefusal(PS_WORKSPACE_TOO_SMALL, out) { search(short: 1, &$0) }
         expectRefusal(PS_NULL_POINTER, out) {
-            ps_knn_topk_bounded_i8(&c, [1, 2], rows, codes, scales, residuals, norms, 3, 2, 1, 2, &ids, &$0, nil, 0)
+            ps_knn_topk_bounded_i8(&c, [1, 2], rows, codes, scales, residuals, norms, 3, 2, 1, 2, &ids, &$0, nil, nil, 0)
         }
         #expect(ids == [-7, -7])
     }

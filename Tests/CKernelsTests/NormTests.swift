@@ -17,6 +17,9 @@ import Testing
             let expected = Reference.normalized(x, rows: 9, width: width)
             expectClose(y, expected.y, units: 4)
             expectClose(norms, expected.norms, units: 2)
+            var serial = y, serialNorms = norms, one = Setting(isa: setting.isa, threads: 1).context()
+            #expect(ps_norm_l2_forward_f32(&one, x, Int64(width), 9, Int64(width), &serial, Int64(width), &serialNorms) == PS_OK)
+            #expect(bits(y) == bits(serial) && bits(norms) == bits(serialNorms))
             var inPlace = x
             let status = inPlace.withUnsafeMutableBufferPointer {
                 ps_norm_l2_forward_f32(&context, $0.baseAddress, Int64(width), 9, Int64(width), $0.baseAddress, Int64(width), nil)
@@ -46,6 +49,9 @@ import Testing
             #expect(ps_norm_l2_backward_f32(&context, y, dy, norms, 7, Int64(width), &dx) == PS_OK)
             let scale = (0..<x.count).map { norms[$0 / width] == 0 ? 0 : Double(width) / Double(norms[$0 / width]) }
             expectClose(dx, Reference.normalizedBackward(y: y, dy: dy, norms: norms, width: width), scale: scale, units: 6)
+            var serial = dx, one = Setting(isa: setting.isa, threads: 1).context()
+            #expect(ps_norm_l2_backward_f32(&one, y, dy, norms, 7, Int64(width), &serial) == PS_OK)
+            #expect(bits(dx) == bits(serial))
             var inPlace = dy
             let status = inPlace.withUnsafeMutableBufferPointer {
                 ps_norm_l2_backward_f32(&context, y, $0.baseAddress, norms, 7, Int64(width), $0.baseAddress)

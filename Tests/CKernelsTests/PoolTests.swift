@@ -8,10 +8,10 @@ import Testing
         let rows: Int, width: Int, h: [Float], lists: ReferenceLists, alpha: [Float]
         var tOffsets: [Int64], tRows: [Int32], tSlots: [Int64]
 
-        init(rows: Int, width: Int, count: Int, random: inout Generator) {
+        init(rows: Int, width: Int, count: Int, isExtreme: Bool = false, random: inout Generator) {
             self.rows = rows
             self.width = width
-            h = random.extremes(rows * width)
+            h = isExtreme ? random.extremes(rows * width) : random.floats(rows * width)
             let drawn = random.lists(count, rows: rows, longest: 11)
             lists = ReferenceLists(offsets: drawn.offsets, targets: drawn.targets)
             alpha = random.floats(drawn.targets.count)
@@ -28,13 +28,17 @@ import Testing
     static func cases(_ seed: Int) -> [Case] {
         var random = Generator(seed)
         return widths.flatMap { width in
-            [(1, 1), (13, 0), (13, 23), (0, 5), (3, 61)].map { Case(rows: $0, width: width, count: $1, random: &random) }
+            [(1, 1, false), (13, 0, false), (13, 23, false), (13, 23, true), (0, 5, false), (3, 61, false)].map {
+                Case(rows: $0, width: width, count: $1, isExtreme: $2, random: &random)
+            }
         }
     }
 
     @Test func transposingNamesEverySlotOnceInOrder() {
         for c in Self.cases(20) {
             var seen = 0
+            let expected = Reference.transposed(c.lists, rows: c.rows)
+            #expect(c.tOffsets == expected.offsets && c.tRows == expected.lists && c.tSlots == expected.slots)
             for n in 0..<c.rows {
                 let slots = c.tSlots[Int(c.tOffsets[n])..<Int(c.tOffsets[n + 1])]
                 #expect(slots == slots.sorted()[...])
@@ -61,20 +65,41 @@ import Testing
     }
 
     @Test(arguments: Setting.all) func weightedForwardFromBfloat16(_ setting: Setting) {
-        var context = setting.context()
+        var context = setting.context(), one = Setting(isa: setting.isa, threads: 1).context()
         for c in Self.cases(22) {
             let table = c.h.map(Reference.bfloat16Bits), h = table.map(Reference.bfloat16)
-            var out = [Float](repeating: untouched, count: c.lists.count * c.width)
+            var out = [Float](repeating: untouched, count: c.lists.count * c.width), serial = out
+            #expect(ps_pool_weighted_forward_bf16(&one, table, c.lists.offsets, c.lists.targets, c.alpha, c.N, c.H, c.B, &serial) == PS_OK)
             #expect(ps_pool_weighted_forward_bf16(&context, table, c.lists.offsets, c.lists.targets, c.alpha, c.N, c.H, c.B, &out) == PS_OK)
             let scale = Reference.pooled(magnitudes(h), width: c.width, lists: c.lists, alpha: magnitudes(c.alpha))
             expectClose(out, Reference.pooled(h, width: c.width, lists: c.lists, alpha: c.alpha), scale: scale, units: 13)
+            #expect(bits(out) == bits(serial))
+        }
+    }
+
+    /// The mean is the weighted sum with 1 / T.
+    @Test(arguments: Setting.all) func meansAreWeightedSums(_ setting: Setting) {
+        var context = setting.context()
+        for c in Self.cases(26) {
+            var alpha: [Float] = [], expected: [Double] = []
+            for b in 0..<c.lists.count {
+                let slots = c.lists.slots(b)
+                alpha += slots.map { _ in 1 / Float(slots.count) }
+                for j in 0..<c.width {
+                    let values = slots.map { Double(c.h[Int(c.lists.targets[$0]) * c.width + j]) }
+                    expected.append(values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count))
+                }
+            }
+            var out = [Float](repeating: untouched, count: c.lists.count * c.width)
+            #expect(ps_pool_weighted_forward_f32(&context, c.h, c.lists.offsets, c.lists.targets, alpha, c.N, c.H, c.B, &out) == PS_OK)
+            expectClose(out, expected, scale: Reference.pooled(magnitudes(c.h), width: c.width, lists: c.lists, alpha: alpha), units: 14)
         }
     }
 
     @Test(arguments: Setting.all) func weightedBackward(_ setting: Setting) {
         var context = setting.context(), one = Setting(isa: setting.isa, threads: 1).context(), random = Generator(23)
         for c in Self.cases(23) {
-            let dout = random.extremes(c.lists.count * c.width), before = random.floats(c.rows * c.width)
+            let dout = random.floats(c.lists.count * c.width), before = random.floats(c.rows * c.width)
             let expected = Reference.pooledBackward(dout, width: c.width, lists: c.lists, alpha: c.alpha, rows: c.rows)
             let scale = Reference.pooledBackward(magnitudes(dout), width: c.width, lists: c.lists, alpha: magnitudes(c.alpha), rows: c.rows)
             let units = Double(c.lists.targets.count) + 2
@@ -88,7 +113,9 @@ import Testing
                     ps_pool_weighted_backward_f32(&one, dout, c.alpha, c.tOffsets, c.tRows, c.tSlots, c.N, c.H, c.B, accumulate, &serial) == PS_OK)
                 #expect(bits(dh) == bits(serial))
             }
-            var dalpha = [Float](repeating: untouched, count: c.alpha.count)
+            var dalpha = [Float](repeating: untouched, count: c.alpha.count), serialAlpha = dalpha
+            #expect(
+                ps_pool_weighted_backward_alpha_f32(&one, dout, c.h, c.lists.offsets, c.lists.targets, c.N, c.H, c.B, &serialAlpha) == PS_OK)
             #expect(
                 ps_pool_weighted_backward_alpha_f32(
                     &context, dout, c.h, c.lists.offsets, c.lists.targets, c.N, c.H, c.B, &dalpha) == PS_OK)
@@ -96,20 +123,24 @@ import Testing
                 dalpha, Reference.pooledBackwardAlpha(dout, c.h, width: c.width, lists: c.lists),
                 scale: Reference.pooledBackwardAlpha(magnitudes(dout), magnitudes(c.h), width: c.width, lists: c.lists),
                 units: Double(c.width) + 2)
+            #expect(bits(dalpha) == bits(serialAlpha))
         }
     }
 
     @Test(arguments: Setting.all) func maximum(_ setting: Setting) {
-        var context = setting.context(), random = Generator(24)
-        for c in Self.cases(24) {
-            // Few distinct values, so that ties are common.
-            let h = c.h.map { ($0 * 3).rounded() }
+        var context = setting.context(), one = Setting(isa: setting.isa, threads: 1).context(), random = Generator(24)
+        for (c, withNaN) in Self.cases(24).flatMap({ [($0, false), ($0, true)] }) {
+            // Few distinct values, so that ties are common; a NaN is above them all, the first of a list wins.
+            let h = c.h.enumerated().map { withNaN && $0 % 7 == 3 ? .nan : ($1 * 3).rounded() }
             let size = c.lists.count * c.width
             var out = [Float](repeating: untouched, count: size), argmax = [Int32](repeating: -7, count: size)
             #expect(ps_pool_max_forward_f32(&context, h, c.lists.offsets, c.lists.targets, c.N, c.H, c.B, &out, &argmax) == PS_OK)
             let expected = Reference.maxPooled(h, width: c.width, lists: c.lists)
-            #expect(out == expected.out)
+            #expect(zip(out, expected.out).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN })
             #expect(argmax == expected.argmax)
+            var serial = out, serialArgmax = argmax
+            #expect(ps_pool_max_forward_f32(&one, h, c.lists.offsets, c.lists.targets, c.N, c.H, c.B, &serial, &serialArgmax) == PS_OK)
+            #expect(bits(out) == bits(serial) && argmax == serialArgmax)
             let dout = random.floats(size), before = random.floats(c.rows * c.width)
             for accumulate in [Int32(0), 1] {
                 var dh = before
@@ -118,6 +149,10 @@ import Testing
                 let gradient = Reference.maxPooledBackward(dout, argmax: argmax, width: c.width, lists: c.lists, rows: c.rows)
                 let sum = zip(gradient, before).map { $0 + Double($1) * Double(accumulate) }
                 expectClose(dh, sum, scale: .init(repeating: 70, count: sum.count), units: 4)
+                var serial = before
+                #expect(
+                    ps_pool_max_backward_f32(&one, dout, argmax, c.tOffsets, c.tRows, c.tSlots, c.N, c.H, c.B, accumulate, &serial) == PS_OK)
+                #expect(bits(dh) == bits(serial))
             }
         }
     }

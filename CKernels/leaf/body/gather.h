@@ -16,7 +16,7 @@ PS_INLINE int32_t can_stream(const float *out, int64_t out_stride, int32_t strea
 }
 
 /// `line` elements of the table fill a cache line. A last group of fewer rows repeats the last row.
-#define GATHER(type, line, load, load_part) \
+#define COPY_ROWS(type, line, load, load_part) \
     do { \
         stream = can_stream(out, out_stride, stream); \
         for (int64_t b = begin; b < end; b += GATHER_ROWS) { \
@@ -39,6 +39,7 @@ PS_INLINE int32_t can_stream(const float *out, int64_t out_stride, int32_t strea
                 for (int i = 0; i < GATHER_ROWS; i++) vf_store_part(to[i] + d, load_part(rows[i] + d, D - d), D - d); \
             } \
         } \
+        if (stream) finish_streaming(); \
     } while (0)
 
 PS_INLINE vf gather_load_f16(const uint16_t *p) { return vf_from_f16(vh_load(p)); }
@@ -46,20 +47,17 @@ PS_INLINE vf gather_load_part_f16(const uint16_t *p, int64_t n) { return vf_from
 PS_INLINE vf gather_load_bf16(const uint16_t *p) { return vf_from_bf16(vh_load(p)); }
 PS_INLINE vf gather_load_part_bf16(const uint16_t *p, int64_t n) { return vf_from_bf16(vh_load_part(p, n)); }
 
-static void gather_f32(const float *table, int64_t table_stride, const int64_t *indices, int64_t D, int64_t begin, int64_t end, float *out,
-                       int64_t out_stride, int32_t stream) {
-    GATHER(float, LINE_F32, vf_load, vf_load_part);
-}
-
-static void gather_f16(const uint16_t *table, int64_t table_stride, const int64_t *indices, int64_t D, int64_t begin, int64_t end,
-                       float *out, int64_t out_stride, int32_t stream) {
-    GATHER(uint16_t, LINE_16, gather_load_f16, gather_load_part_f16);
-}
-
-static void gather_bf16(const uint16_t *table, int64_t table_stride, const int64_t *indices, int64_t D, int64_t begin, int64_t end,
-                        float *out, int64_t out_stride, int32_t stream) {
-    GATHER(uint16_t, LINE_16, gather_load_bf16, gather_load_part_bf16);
-}
+#define GATHER_LEAF(kind, width, type, line, load, load_part) \
+    static void gather_##kind##width(const type *table, int64_t table_stride, const int##width##_t *indices, int64_t D, int64_t begin, \
+                                     int64_t end, float *out, int64_t out_stride, int32_t stream) { \
+        COPY_ROWS(type, line, load, load_part); \
+    }
+GATHER_LEAF(f32_i, 64, float, LINE_F32, vf_load, vf_load_part)
+GATHER_LEAF(f16_i, 64, uint16_t, LINE_16, gather_load_f16, gather_load_part_f16)
+GATHER_LEAF(bf16_i, 64, uint16_t, LINE_16, gather_load_bf16, gather_load_part_bf16)
+GATHER_LEAF(f32_i, 32, float, LINE_F32, vf_load, vf_load_part)
+GATHER_LEAF(f16_i, 32, uint16_t, LINE_16, gather_load_f16, gather_load_part_f16)
+GATHER_LEAF(bf16_i, 32, uint16_t, LINE_16, gather_load_bf16, gather_load_part_bf16)
 
 /// Which thread owns a table row: a multiplicative hash, so that neither a popular range nor a stride lands on one thread.
 PS_INLINE int32_t owner_of(int64_t index, int32_t owners) {

@@ -21,6 +21,7 @@ static void probe_copy_f32(const float *x, int64_t begin, int64_t end, float *y)
         else vf_store(y + i, vf_load(x + i));
     }
     for (; i < end; i++) y[i] = x[i];
+    if (stream) finish_streaming();
 }
 
 /// Sums rows, four side by side while the four `ahead` groups further are prefetched line by line.

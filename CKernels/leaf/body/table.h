@@ -1,9 +1,13 @@
 /// The leaf table of one instruction set; included last by each leaf/<isa>.c, which names it in PS_TABLE.
 const ps_leaves PS_TABLE = {
     .has_bf16_dot = PS_HAS_BF16_DOT,
-    .gather_f32 = gather_f32,
-    .gather_f16 = gather_f16,
-    .gather_bf16 = gather_bf16,
+    .has_i8_dot = PS_HAS_I8_DOT,
+    .gather_f32_i64 = gather_f32_i64,
+    .gather_f16_i64 = gather_f16_i64,
+    .gather_bf16_i64 = gather_bf16_i64,
+    .gather_f32_i32 = gather_f32_i32,
+    .gather_f16_i32 = gather_f16_i32,
+    .gather_bf16_i32 = gather_bf16_i32,
     .scatter_add_f32 = scatter_add_f32,
     .convert_f32_to_bf16 = convert_f32_to_bf16,
     .convert_bf16_to_f32 = convert_bf16_to_f32,

@@ -6,6 +6,8 @@ public enum KernelError: Error, Hashable, Sendable, CustomStringConvertible {
     case shapeMismatch(String)
     /// The processor (or this build) cannot run the requested instruction set.
     case unsupportedInstructionSet(InstructionSet)
+    /// `PINSAGE_ISA` names no instruction set; the text is what it says.
+    case unknownInstructionSet(String)
     /// A C kernel refused its arguments; `status` is the name of its `ps_status`.
     case refused(kernel: String, status: String)
 
@@ -13,6 +15,8 @@ public enum KernelError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .shapeMismatch(let text): "shapes disagree: \(text)"
         case .unsupportedInstructionSet(let isa): "this processor cannot run the instruction set '\(isa.rawValue)'"
+        case .unknownInstructionSet(let name):
+            "PINSAGE_ISA is '\(name)': it takes \(InstructionSet.allCases.map(\.rawValue).joined(separator: ", "))"
         case .refused(let kernel, let status): "kernel \(kernel) refused its arguments: \(status)"
         }
     }

@@ -34,9 +34,19 @@ public enum InstructionSet: String, CaseIterable, Sendable, Codable {
     }
 
     /// The instruction set that kernels use unless told otherwise: `PINSAGE_ISA` when set and known, else the best available.
+    /// ``Kernels/init(instructionSet:threads:)`` refuses a `PINSAGE_ISA` that is not known.
     public static var preferred: InstructionSet {
-        if let name = unsafe getenv("PINSAGE_ISA"), let named = unsafe InstructionSet(rawValue: String(cString: name)) { return named }
-        return InstructionSet(code: ps_isa_detect())
+        (try? named()) ?? InstructionSet(code: ps_isa_detect())
+    }
+
+    /// What `PINSAGE_ISA` names; `nil` when it is not set or empty.
+    /// - Throws: ``KernelError/unknownInstructionSet(_:)``.
+    static func named() throws(KernelError) -> InstructionSet? {
+        guard let value = unsafe getenv("PINSAGE_ISA") else { return nil }
+        let name = unsafe String(cString: value)
+        guard !name.isEmpty else { return nil }
+        guard let named = InstructionSet(rawValue: name) else { throw .unknownInstructionSet(name) }
+        return named
     }
 }
 
@@ -52,9 +62,11 @@ public struct Kernels: Sendable {
     /// - Parameters:
     ///   - instructionSet: `nil` takes ``InstructionSet/preferred``.
     ///   - threads: `nil` takes every core that this process may use.
-    /// - Throws: ``KernelError/unsupportedInstructionSet(_:)``; it never degrades silently.
+    /// - Throws: ``KernelError/unsupportedInstructionSet(_:)``, or ``KernelError/unknownInstructionSet(_:)`` for a mistyped `PINSAGE_ISA`; it never
+    ///   degrades silently.
     public init(instructionSet: InstructionSet? = nil, threads: Int? = nil) throws(KernelError) {
-        let isa = instructionSet ?? .preferred
+        var isa = instructionSet ?? InstructionSet(code: ps_isa_detect())
+        if instructionSet == nil, let named = try InstructionSet.named() { isa = named }
         guard ps_isa_supported(isa.code) != 0 else { throw .unsupportedInstructionSet(isa) }
         self.instructionSet = isa
         self.threads = max(1, threads ?? Kernels.availableProcessors)
@@ -68,6 +80,11 @@ public struct Kernels: Sendable {
     /// How many threads really run in a parallel region: less than ``threads`` means that the OpenMP runtime is not working.
     public var threadsThatRun: Int {
         unsafe withContext { context in unsafe Int(ps_context_probe_threads(context)) }
+    }
+
+    /// What the C kernels use of the processor, in words: "AVX-512 with BF16 and VNNI dot products".
+    public var instructions: String {
+        unsafe withContext { context in unsafe String(cString: ps_context_description(context)) }
     }
 
     /// The name of the kernel set that OpenBLAS chose when it was loaded, e.g. "SkylakeX", and its build description.

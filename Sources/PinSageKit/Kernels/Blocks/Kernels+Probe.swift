@@ -9,6 +9,42 @@ extension Kernels {
         public var rowBytesPerSecond: Double
     }
 
+    /// The file of the OpenMP runtime that runs the kernels' threads, as it was loaded; "none" when they were built without.
+    public static var openMPRuntime: String { unsafe String(cString: ps_openmp_runtime()) }
+
+    /// What the processor's multiply-add units give, and how much of that BLAS gets out of them.
+    public struct ProductRates: Sendable {
+        /// Multiplications and additions per second of loops that work in registers alone.
+        public var peak: Double
+        /// Those of a product of 1024 x 1024 matrices by BLAS.
+        public var blas: Double
+    }
+
+    /// Measures ``ProductRates`` with all threads, in about a third of a second.
+    public func measuredProductRates() throws(KernelError) -> ProductRates {
+        let clock = ContinuousClock()
+        var rates = ProductRates(peak: 0, blas: 0)
+        let size = 1024
+        let x = Matrix(rows: size, columns: size, values: Array(repeating: 0.5, count: size * size))
+        var y = x
+        try unsafe withContext { context throws(KernelError) in
+            // The first rounds wake the threads and the processor's clock.
+            for _ in 0..<8 {
+                var flops: Int64 = 0, sum = 0.0
+                var start = clock.now
+                var status = unsafe ps_probe_multiply_f32(context, 200_000, &flops, &sum)
+                try KernelError.check(status, "probe_multiply")
+                rates.peak = max(rates.peak, Double(flops) / (start.duration(to: clock.now) / .seconds(1)))
+                start = clock.now
+                status = unsafe ps_matmul_f32(
+                    context, x.values, Int64(size), 0, x.values, Int64(size), 1, Int64(size), Int64(size), Int64(size), 1, 0, &y.values, Int64(size))
+                try KernelError.check(status, "matmul")
+                rates.blas = max(rates.blas, 2 * Double(size * size * size) / (start.duration(to: clock.now) / .seconds(1)))
+            }
+        }
+        return rates
+    }
+
     /// Measures ``Limits`` with all threads, for about two seconds.
     ///
     /// - Parameters:

@@ -63,7 +63,8 @@ extension Kernels {
                             unsafe codes.norms.withUnsafeBufferPointer { norms in
                                 unsafe ps_knn_topk_bounded_i8(
                                     context, queries.values, rows.baseAddress, values.baseAddress, scales.baseAddress, residuals.baseAddress,
-                                    norms.baseAddress, Int64(count), Int64(width), Int64(queries.rows), Int64(k), &ids, &scores, &workspace, bytes)
+                                    norms.baseAddress, Int64(count), Int64(width), Int64(queries.rows), Int64(k), &ids, &scores, nil,
+                                    &workspace, bytes)
                             }
                         }
                     }

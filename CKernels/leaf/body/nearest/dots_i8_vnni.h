@@ -1,13 +1,12 @@
 /// Sums of products of int8 codes with VNNI: 64 products per instruction. It multiplies unsigned by signed bytes, so rows are read as
 /// x + 128 and 128 times the query's sum is taken off again.
-typedef int8_t v64 __attribute__((ext_vector_type(64)));
-PS_INLINE v64 i8_load(const int8_t *p) {
-    v64 v;
+PS_INLINE i8x64 i8_load(const int8_t *p) {
+    i8x64 v;
     memcpy(&v, p, sizeof v);
     return v;
 }
-PS_INLINE v64 i8_load_part(const int8_t *p, int64_t n) {
-    v64 v = 0;
+PS_INLINE i8x64 i8_load_part(const int8_t *p, int64_t n) {
+    i8x64 v = 0;
     memcpy(&v, p, (size_t)n);
     return v;
 }
@@ -17,20 +16,20 @@ PS_INLINE int32_t vi_sum(vi v) { return __builtin_reduce_add(v); }
 PS_INLINE void tile_i8(const int queries_at_once, const int rows_at_once, const int8_t *queries, const int8_t *rows, int64_t E, int32_t *dots,
                        int64_t stride) {
     vi sums[3][4], offsets[3];
-    const v64 flip = (int8_t)-128;
+    const i8x64 flip = (int8_t)-128;
     for (int q = 0; q < queries_at_once; q++) {
         offsets[q] = 0;
         for (int r = 0; r < rows_at_once; r++) sums[q][r] = 0;
     }
     for (int64_t e = 0; e < E; e += 64) {
         int64_t n = E - e;
-        v64 y[3];
+        i8x64 y[3];
         for (int q = 0; q < queries_at_once; q++) {
             y[q] = n >= 64 ? i8_load(queries + q * E + e) : i8_load_part(queries + q * E + e, n);
             offsets[q] = i8_dot(offsets[q], flip, y[q]);
         }
         for (int r = 0; r < rows_at_once; r++) {
-            v64 x = (n >= 64 ? i8_load(rows + r * E + e) : i8_load_part(rows + r * E + e, n)) ^ flip;
+            i8x64 x = (n >= 64 ? i8_load(rows + r * E + e) : i8_load_part(rows + r * E + e, n)) ^ flip;
             for (int q = 0; q < queries_at_once; q++) sums[q][r] = i8_dot(sums[q][r], x, y[q]);
         }
     }

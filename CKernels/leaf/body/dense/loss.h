@@ -186,7 +186,7 @@ static void ragged_dot_f32(const float *a, const float *b, const int64_t *offset
         int64_t t = offsets[p], t_end = offsets[p + 1];
         for (; t + 4 <= t_end; t += 4) {
             const float *rows[4], *ahead[4];
-            four_rows_f32(b, indices, t, last, E, rows, ahead);
+            rows_ahead_f32(4, b, indices, t, last, E, rows, ahead);
             vf4 four = dot_four_f32(a + p * E, rows, ahead, E);
             memcpy(out + t, &four, sizeof four);
         }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include "../../internal/ps_table.h"
+#include "../../../internal/ps_table.h"
 #if PS_LANES == 16
 #include "avx512_ops.h"
 #endif
@@ -251,10 +251,10 @@ PS_INLINE float dot_f32(const float *a, const float *b, int64_t E) {
 /// Elements of a cache line.
 enum { LINE_F32 = 16, LINE_16 = 32 };
 
-/// Places t to t + 3 of a list of rows, and the rows four places further to prefetch, themselves where the list ends at `last`.
-PS_INLINE void four_rows_f32(const float *table, const int32_t *indices, int64_t t, int64_t last, int64_t width, const float *rows[4],
-                             const float *ahead[4]) {
-    for (int i = 0; i < 4; i++) {
+/// Places t to t + n - 1 of a list of rows, n at most 4, and the rows four places further to prefetch, themselves where the list ends at `last`.
+PS_INLINE void rows_ahead_f32(const int n, const float *table, const int32_t *indices, int64_t t, int64_t last, int64_t width, const float *rows[4],
+                              const float *ahead[4]) {
+    for (int i = 0; i < n; i++) {
         rows[i] = table + indices[t + i] * width;
         ahead[i] = t + i + 4 < last ? table + indices[t + i + 4] * width : rows[i];
     }
@@ -277,6 +277,13 @@ PS_INLINE vf4 dot_four_f32(const float *a, const float *const rows[4], const flo
         for (int i = 0; i < 4; i++) sums[i] = vf_fma(x, vf_load_part(rows[i] + e, E - e), sums[i]);
     }
     return vf_sum_four(sums);
+}
+
+/// Makes stores past the caches visible before whatever the thread writes next: on x86 they are not ordered with ordinary stores.
+PS_INLINE void finish_streaming(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_sfence();
+#endif
 }
 
 /// Asks for the cache lines of `bytes` bytes at p; may point anywhere that is mapped or not.

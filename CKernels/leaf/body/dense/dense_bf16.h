@@ -5,7 +5,7 @@
 #if PS_HAS_BF16_DOT
 /// 32 values per step: the processor's dot product adds pairs of products to 16 f32 lanes.
 enum { BF16_STEP = 32, BF16_ROWS = 6 };
-typedef uint16_t vbf __attribute__((ext_vector_type(32)));
+typedef bf16x32 vbf;
 PS_INLINE vbf bf16_load(const uint16_t *p) {
     vbf v;
     memcpy(&v, p, sizeof v);

@@ -1,8 +1,9 @@
 /// What surrounds the BLAS products of a dense layer. Driver: dense.c.
 
-static void bias_activation_f32(const float *bias, int64_t E, int64_t begin, int64_t end, int32_t relu, float *y) {
+static void bias_activation_f32(const float *bias, int64_t E, int64_t begin, int64_t end, int32_t relu, float *y,
+                                int64_t y_stride) {
     for (int64_t b = begin; b < end; b++) {
-        float *row = y + b * E;
+        float *row = y + b * y_stride;
         int64_t e = 0;
         for (; e + PS_LANES <= E; e += PS_LANES) {
             vf v = vf_load(row + e);

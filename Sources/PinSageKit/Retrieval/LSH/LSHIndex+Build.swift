@@ -1,8 +1,8 @@
 extension LSHIndex {
     /// Builds the index. The same embeddings and configuration give the same index, bit for bit, on any number of threads.
     ///
-    /// What the configuration leaves open is chosen by asking for the neighbors of up to ``sampled`` of the items: of the settings that reach the
-    /// recall, the one with the least work by ``cost(visited:terms:candidates:planes:)``, which does not depend on the clock.
+    /// What the configuration leaves open is chosen by asking for the neighbors of up to 128 of the items: of the settings that reach the
+    /// recall, the cheapest by a count of readings and products, which does not depend on the clock.
     ///
     /// - Throws: ``ConfigurationError`` for bad parameters, ``DataError`` for values that are not finite or beyond 1e15.
     public static func build(

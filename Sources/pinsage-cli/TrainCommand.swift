@@ -64,6 +64,11 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Negatives shared by all pairs of a minibatch.", valueName: "n"))
     var negatives: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Most members of the pair's collection that ask together; more than 1 trains for questions of whole collections.", valueName: "n"))
+    var queryMembers: Int?
+
     @Option(help: ArgumentHelp("Most hard negatives per pair; the curriculum adds one an epoch.", valueName: "n"))
     var hardNegatives: Int?
 
@@ -167,7 +172,9 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func options() throws -> TrainingOptions {
-        var options = try config.map { try TrainingOptions.read(from: $0) } ?? TrainingOptions()
+        let asksWithMembers = queryMembers.map { $0 > 1 } ?? (validationCollections != nil)
+        let defaults = asksWithMembers ? .forCollections : TrainingOptions()
+        var options = try config.map { try TrainingOptions.read(from: $0, over: defaults) } ?? defaults
         options.epochs = epochs ?? options.epochs
         options.layers = layers ?? options.layers
         options.hiddenWidth = hidden ?? options.hiddenWidth
@@ -187,6 +194,7 @@ struct TrainCommand: ParsableCommand {
         training.margin = margin ?? training.margin
         training.temperature = temperature ?? training.temperature
         training.negatives = negatives ?? training.negatives
+        training.queryMembers = queryMembers ?? training.queryMembers
         training.hardNegatives = hardNegatives ?? training.hardNegatives
         training.loss = loss ?? training.loss
         training.weightDecay = weightDecay ?? training.weightDecay

@@ -1,10 +1,9 @@
 extension TrainingOptions {
-    /// Settings from a JSON file, in the form of ``TrainingOptions``; settings that it leaves out keep their defaults.
+    /// Settings from a JSON file, in the form of ``TrainingOptions``; settings that it leaves out stay as they are in `options`.
     ///
     /// - Throws: ``DataError`` naming the file.
-    public static func read(from path: String) throws -> TrainingOptions {
-        // Laid over the defaults, so that a file need name only what it changes.
-        let defaults = try JSONValue(parsing: Array(JSONFile.text(of: TrainingOptions()).utf8))
+    public static func read(from path: String, over options: TrainingOptions = TrainingOptions()) throws -> TrainingOptions {
+        let defaults = try JSONValue(parsing: Array(JSONFile.text(of: options).utf8))
         let given = try JSONValue(contentsOf: path)
         guard given.object != nil else { throw DataError("expected a JSON object of settings", file: path) }
         try checkKeys(given, known: try JSONValue(parsing: Array(JSONFile.text(of: TrainingOptions.withEveryKey).utf8)), file: path, at: "")

@@ -48,8 +48,11 @@ public struct TrainingRun {
         var configuration = options.training
         let (trained, inputs) = try trainingPart(of: graph, transform: transform, features: matrix)
         let pairSource = try PositivePairSource(graph: trained, configuration: configuration.pairs)
-        let defaults = TrainingDefaults(graph: trained, hasContent: transform.hasContent, pairsPerEpoch: pairSource.count)
+        let defaults = TrainingDefaults(
+            graph: trained, hasContent: transform.hasContent, pairsPerEpoch: pairSource.count, asksWithMembers: configuration.queryMembers > 1)
         configuration.epochs = options.epochs ?? defaults.epochs
+        // Of a new item without content nothing is known: all of them would be one vector.
+        if !transform.hasContent { configuration.newItemShare = 0 }
         let model = try self.model(transform, defaults: defaults, start: resumed?.model ?? initialModel)
         let fingerprint = output == nil ? 0 : trained.fingerprint
         if let resumed, resumed.configuration != configuration || resumed.model.configuration != model.configuration {
@@ -102,11 +105,13 @@ public struct TrainingRun {
         let step = max(1, split.test.pairs.count / most)
         let pairs = stride(from: 0, to: split.test.pairs.count, by: step).prefix(most).map { split.test.pairs[$0] }
         let graph = try dataset.graph.removing(pairs.map { DatasetSplit.Edge(item: $0.positive, collection: $0.collection) })
+        let asksWithMembers = options.training.queryMembers > 1
         let queries = pairs.map { pair in
-            EvaluationQuery(
-                items: [pair.query], positives: [pair.positive], excluded: Set(graph.items(of: pair.collection) + [pair.query]).sorted())
+            let members = graph.items(of: pair.collection)
+            return EvaluationQuery(
+                items: asksWithMembers ? members : [pair.query], positives: [pair.positive], excluded: Set(members + [pair.query]).sorted())
         }
-        return (graph, EvaluationTask(kind: .pairs, itemCount: graph.itemCount, queries: queries))
+        return (graph, EvaluationTask(kind: asksWithMembers ? .collections : .pairs, itemCount: graph.itemCount, queries: queries))
     }
 
     /// What is trained on: all of the graph, or the edges of a drawn share of its collections, with features that know no other edges.

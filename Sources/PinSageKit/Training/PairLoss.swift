@@ -4,8 +4,9 @@
 struct PairLoss {
     /// Which rows of the embeddings play which part.
     struct Layout: Sendable {
-        /// (P) rows of the queries and of their positives.
-        var queries: [Int64] = []
+        /// (P lists) rows of each query's items with their shares: a query is the weighted sum of their embeddings.
+        var queries = RaggedLists()
+        /// (P) rows of the positives.
         var positives: [Int64] = []
         /// (M) rows of the shared negatives.
         var negatives: [Int64] = []
@@ -36,8 +37,8 @@ struct PairLoss {
     ///
     /// Shapes: z, dz (rows, E).
     mutating func loss(z: Matrix, layout: Layout, dz: inout Matrix) throws(KernelError) -> Double {
-        let pairs = layout.queries.count
-        try kernels.gather(z, rows: layout.queries, into: &queries)
+        let pairs = layout.queries.rowCount
+        try kernels.pool(z, lists: layout.queries, into: &queries)
         try kernels.gather(z, rows: layout.positives, into: &positives)
         try kernels.gather(z, rows: layout.negatives, into: &negatives)
 
@@ -80,7 +81,8 @@ struct PairLoss {
             let transposed = try kernels.transposed(lists, tableRows: z.rows)
             try kernels.poolBackward(queries, weights: scores.hard, transposed: transposed, accumulate: false, into: &dz)
         }
-        try kernels.scatterAdd(dqueries, to: layout.queries, of: &dz)
+        let transposedQueries = try kernels.transposed(layout.queries, tableRows: z.rows)
+        try kernels.poolBackward(dqueries, weights: layout.queries.weights, transposed: transposedQueries, accumulate: true, into: &dz)
         try kernels.scatterAdd(dpositives, to: layout.positives, of: &dz)
         try kernels.scatterAdd(dnegatives, to: layout.negatives, of: &dz)
         return losses.reduce(0.0) { $0 + Double($1) }

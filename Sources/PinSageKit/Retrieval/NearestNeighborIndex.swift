@@ -105,14 +105,18 @@ public enum StoredIndex {
 
     /// Opens an index; what it is stands in its manifest.
     ///
+    /// - Parameter resident: copies vectors and graph of an hnsw index into memory once (huge pages where there are any) instead of reading them from the file's
+    ///   pages: random reads are faster, and none waits for the disk. Others stay in their files.
     /// - Throws: ``DataError`` when it is missing, damaged or of an unknown kind of index.
-    /// - Complexity: O(1); the arrays are mapped.
-    public static func open(_ path: String, kernels: Kernels) throws -> any NearestNeighborIndex {
+    /// - Complexity: O(1), unless resident; the arrays are mapped.
+    public static func open(_ path: String, kernels: Kernels, resident: Bool = false) throws -> any NearestNeighborIndex {
         let artifact = try Artifact.open(path, kind: kind)
         let name = artifact.manifest.metadata["index"]?.string
         switch name {
         case ExactIndex.name: return try ExactIndex(artifact, kernels: kernels)
-        case HNSWIndex.name: return try HNSWIndex(artifact, kernels: kernels)
+        case HNSWIndex.name:
+            let index = try HNSWIndex(artifact, kernels: kernels)
+            return resident ? try index.resident() : index
         case LSHIndex.name: return try LSHIndex(artifact, kernels: kernels)
         default:
             throw DataError(

@@ -107,9 +107,9 @@ public struct OverlayIndex: Sendable {
             case (let filter?, nil): filter
             case (nil, let remaining): remaining
             }
+        guard addedCount > removedAdditions.count else { return try base.neighbors(of: queries, k: k, among: baseFilter, excluding: excluding, ef: ef) }
         let (inBase, inAdded) = (excluding.filter { Int($0.row) < base.count }, excluding.filter { Int($0.row) >= base.count })
         var lists = try base.neighbors(of: queries, k: k, among: baseFilter, excluding: inBase, ef: ef)
-        guard addedCount > removedAdditions.count else { return lists }
         let queries = base.comparesCosines ? try kernels.normalized(queries) : queries
         var first = 0
         for block in blocks {

@@ -15,7 +15,7 @@ public final class RecommendationService: Sendable {
     let state: ServingState
     private let isStopping = Atomic<Bool>(false)
 
-    /// Opens what is served; cards are loaded in the background.
+    /// Opens what is served; cards, and a copy of the index where there should be one, are loaded in the background.
     ///
     /// - Throws: `DataError` when an artifact is missing or damaged, or they do not belong together; ``ConfigurationError``.
     /// - Complexity: O(1) in the number of items, but for a page of the catalog
@@ -29,17 +29,24 @@ public final class RecommendationService: Sendable {
         pages = try StaticPages()
         // Requests run beside each other, each on one thread.
         state = try ServingState(paths, kernels: Kernels(instructionSet: instructionSet, threads: 1))
-        loadCards(of: view.artifacts)
+        load(view.artifacts)
     }
 
     /// What requests that begin now see.
     var view: ServingView { state.view }
 
-    func loadCards(of artifacts: Artifacts) {
-        let logger = logger
+    /// Does in the background what makes requests faster, and what they can do without.
+    func load(_ artifacts: Artifacts) {
+        let (state, logger) = (state, logger)
         Task {
             try? await self.work.run {
                 do { try artifacts.cards.load() } catch { logger.error("titles cannot be read", metadata: ["error": "\(error)"]) }
+            }
+        }
+        guard paths.isResident else { return }
+        Task {
+            try? await self.work.run {
+                do { try state.makeResident(artifacts) } catch { logger.error("the index cannot be copied", metadata: ["error": "\(error)"]) }
             }
         }
     }

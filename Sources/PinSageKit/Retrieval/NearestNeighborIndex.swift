@@ -18,6 +18,12 @@ public protocol NearestNeighborIndex: Sendable {
     /// The items that were not removed, which alone can be answers; `nil` is all rows.
     var present: ItemFilter? { get }
 
+    /// The same index with what its searches read at random copied into memory (huge pages where there are any) instead of read from the pages of its files:
+    /// searches of large indexes are faster, and none waits for the disk. A kind that reads front to back is returned as it is.
+    ///
+    /// - Complexity: O(N * dimension)
+    func resident() throws -> any NearestNeighborIndex
+
     /// Writes the index as an artifact, which ``StoredIndex/open(_:kernels:)`` opens.
     func write(to path: String) throws
 }
@@ -27,6 +33,8 @@ extension NearestNeighborIndex {
     public var present: ItemFilter? { nil }
 
     public var comparesCosines: Bool { false }
+
+    public func resident() throws -> any NearestNeighborIndex { self }
 
     /// The number of rows of the index, those of removed items included.
     public var count: Int { embeddings.count }
@@ -105,18 +113,14 @@ public enum StoredIndex {
 
     /// Opens an index; what it is stands in its manifest.
     ///
-    /// - Parameter resident: copies vectors and graph of an hnsw index into memory once (huge pages where there are any) instead of reading them from the file's
-    ///   pages: random reads are faster, and none waits for the disk. Others stay in their files.
     /// - Throws: ``DataError`` when it is missing, damaged or of an unknown kind of index.
-    /// - Complexity: O(1), unless resident; the arrays are mapped.
-    public static func open(_ path: String, kernels: Kernels, resident: Bool = false) throws -> any NearestNeighborIndex {
+    /// - Complexity: O(1); the arrays are mapped.
+    public static func open(_ path: String, kernels: Kernels) throws -> any NearestNeighborIndex {
         let artifact = try Artifact.open(path, kind: kind)
         let name = artifact.manifest.metadata["index"]?.string
         switch name {
         case ExactIndex.name: return try ExactIndex(artifact, kernels: kernels)
-        case HNSWIndex.name:
-            let index = try HNSWIndex(artifact, kernels: kernels)
-            return resident ? try index.resident() : index
+        case HNSWIndex.name: return try HNSWIndex(artifact, kernels: kernels)
         case LSHIndex.name: return try LSHIndex(artifact, kernels: kernels)
         default:
             throw DataError(

@@ -4,8 +4,8 @@ internal import NIOHTTP1
 /// One connection: puts its requests together, has them answered one at a time in their order, and sends the answers.
 ///
 /// All of it runs on the connection's event loop: what is answered in microseconds costs no task and no change of threads, what takes longer is done
-/// elsewhere and comes back. Until an answer is made, and while the client does not read those that were sent, its further requests wait; of these no more is read
-/// than one read brought.
+/// elsewhere and comes back. Until an answer is made, and while the client does not read those that were sent, its further requests wait; of these no
+/// more is read than one read brought.
 final class HTTPConnection: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = Never
@@ -19,8 +19,8 @@ final class HTTPConnection: ChannelDuplexHandler {
         case closing
     }
 
-    /// How long a connection that we ended stays open for the other side to read its last answer: closing at once would reset it while the client still
-    /// sends, and take that answer away.
+    /// How long a connection that we ended stays open for the other side to read its last answer: closing at once would reset it while the client
+    /// still sends, and take that answer away.
     private static let lingering = TimeAmount.seconds(1)
 
     private let server: HTTPConnections
@@ -187,7 +187,8 @@ final class HTTPConnection: ChannelDuplexHandler {
         }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         server.service.metrics.record(route: route, status: reply.status, seconds: seconds)
-        server.log?.write(method: head?.method.rawValue ?? "", target: head?.uri ?? "", status: reply.status, bytes: reply.body.count, seconds: seconds)
+        server.log?.write(
+            method: head?.method.rawValue ?? "", target: head?.uri ?? "", status: reply.status, bytes: reply.body.count, seconds: seconds)
     }
 
     /// Sends the last bytes and closes when they are sent.

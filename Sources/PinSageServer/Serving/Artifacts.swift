@@ -13,7 +13,7 @@ public struct ServedPaths: Sendable {
     public var map: String?
     /// The file that keeps what is put in and taken out; made by the first change. `nil` takes no changes.
     public var live: String?
-    /// Copies the index into memory, see `StoredIndex.open`.
+    /// Copies the index into memory after it was opened, see `NearestNeighborIndex.resident`.
     public var isResident = false
 
     public init(index: String, dataset: String, model: String? = nil, live: String? = nil) {
@@ -48,7 +48,7 @@ final class Artifacts: Sendable {
     /// - Throws: `DataError` when one is missing or damaged, or they do not belong together.
     init(_ paths: ServedPaths, kernels: Kernels) throws {
         self.kernels = kernels
-        index = try StoredIndex.open(paths.index, kernels: kernels, resident: paths.isResident)
+        index = try StoredIndex.open(paths.index, kernels: kernels)
         dataset = try Dataset.open(paths.dataset)
         try index.requireRows(of: dataset, file: paths.index)
         catalog = dataset.catalogPath == nil ? nil : try SQLiteCatalog(directory: paths.dataset)

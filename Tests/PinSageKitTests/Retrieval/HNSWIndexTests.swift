@@ -47,7 +47,7 @@ import Testing
         for (name, index) in [("all", built), ("fewer", try built.removing((0..<40).map { ItemID($0 * 7) }))] {
             try index.write(to: folder[name])
             let mapped = try StoredIndex.open(folder[name], kernels: kernels)
-            let resident = try StoredIndex.open(folder[name], kernels: kernels, resident: true)
+            let resident = try mapped.resident()
             let queries = TinyGraphs.matrix(rows: 20, columns: 16, seed: 4)
             #expect(try resident.neighbors(of: queries, k: 10, excluding: []) == mapped.neighbors(of: queries, k: 10, excluding: []))
             #expect(resident.present?.count == mapped.present?.count && resident.embeddings.vectorsChecksum == mapped.embeddings.vectorsChecksum)

@@ -55,8 +55,7 @@ public struct HNSWIndex: NearestNeighborIndex {
             workspaces: workspaces)
     }
 
-    /// The same index copied into memory.
-    func resident() throws -> HNSWIndex {
+    public func resident() throws -> any NearestNeighborIndex {
         let embeddings = try embeddings.resident()
         return HNSWIndex(
             embeddings: embeddings, graph: graph.resident(vectors: embeddings.vectors), configuration: configuration, kernels: kernels, alive: alive,

@@ -41,7 +41,7 @@ internal import ArgumentParser
         @Flag(help: "Take no changes over HTTP.")
         var readOnly = false
 
-        @Flag(help: "Copy the index into memory after the start: faster where it is large, and then no request waits for the disk.")
+        @Flag(help: "Copy the index into memory after the start: then no search waits for the disk.")
         var resident = false
 
         @Option(help: ArgumentHelp("The address to listen on (default: 127.0.0.1).", valueName: "address"))

@@ -19,7 +19,7 @@ public protocol NearestNeighborIndex: Sendable {
     var present: ItemFilter? { get }
 
     /// The same index with what its searches read at random copied into memory (huge pages where there are any) instead of read from the pages of its files:
-    /// searches of large indexes are faster, and none waits for the disk. A kind that reads front to back is returned as it is.
+    /// no search waits for the disk, and those of large indexes may be faster. A kind that reads front to back is returned as it is.
     ///
     /// - Complexity: O(N * dimension)
     func resident() throws -> any NearestNeighborIndex

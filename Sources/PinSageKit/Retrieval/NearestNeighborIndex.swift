@@ -18,8 +18,8 @@ public protocol NearestNeighborIndex: Sendable {
     /// The items that were not removed, which alone can be answers; `nil` is all rows.
     var present: ItemFilter? { get }
 
-    /// The same index with what its searches read at random copied into memory (huge pages where there are any) instead of read from the pages of its files:
-    /// no search waits for the disk, and those of large indexes may be faster. A kind that reads front to back is returned as it is.
+    /// The same index with what its searches read at random copied into memory (huge pages where there are any) instead of read from the pages
+    /// of its files: no search waits for the disk, and those of large indexes may be faster. A kind that reads front to back is returned as it is.
     ///
     /// - Complexity: O(N * dimension)
     func resident() throws -> any NearestNeighborIndex

@@ -18,6 +18,12 @@ public protocol NearestNeighborIndex: Sendable {
     /// The items that were not removed, which alone can be answers; `nil` is all rows.
     var present: ItemFilter? { get }
 
+    /// The same index with what its searches read at random copied into memory (huge pages where there are any) instead of read from the pages
+    /// of its files: no search waits for the disk, and those of large indexes may be faster. A kind that reads front to back is returned as it is.
+    ///
+    /// - Complexity: O(N * dimension)
+    func resident() throws -> any NearestNeighborIndex
+
     /// Writes the index as an artifact, which ``StoredIndex/open(_:kernels:)`` opens.
     func write(to path: String) throws
 }
@@ -27,6 +33,8 @@ extension NearestNeighborIndex {
     public var present: ItemFilter? { nil }
 
     public var comparesCosines: Bool { false }
+
+    public func resident() throws -> any NearestNeighborIndex { self }
 
     /// The number of rows of the index, those of removed items included.
     public var count: Int { embeddings.count }

@@ -1,0 +1,30 @@
+"""What the driver asks of the storage that Spark writes to (local, HDFS or an object store), through Hadoop's own interface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+class Storage:
+    def __init__(self, spark: "SparkSession") -> None:
+        self._path = spark._jvm.org.apache.hadoop.fs.Path
+        self._configuration = spark._jsc.hadoopConfiguration()
+
+    def exists(self, path: str) -> bool:
+        system, target = self._system(path)
+        return bool(system.exists(target))
+
+    def is_complete(self, path: str) -> bool:
+        """Whether Spark finished writing a table here."""
+        return self.exists(f"{path}/_SUCCESS")
+
+    def remove(self, path: str) -> None:
+        system, target = self._system(path)
+        system.delete(target, True)
+
+    def _system(self, path: str) -> tuple[Any, Any]:
+        target = self._path(path)
+        return target.getFileSystem(self._configuration), target

@@ -12,7 +12,6 @@ import math
 import os
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, Optional
 
@@ -107,7 +106,9 @@ class EmbeddingPass:
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         settings.validate()
         self._spark, self._settings, self._storage = spark, settings, Storage(spark)
-        self._model = Model.open(settings.model)
+        # Executors have other working directories.
+        self._model = Model.open(os.path.abspath(settings.model))
+        self._program = os.path.abspath(settings.program) if "/" in settings.program else settings.program
         # Before anything runs: a library that does not load here will not load there.
         Kernels(settings.library)
         self._sent = spark.sparkContext.broadcast(self._model)
@@ -121,10 +122,11 @@ class EmbeddingPass:
         settings, model, report = self._settings, self._model, Report(dimension=self._model.dimension)
         if self._storage.is_complete(settings.output):
             raise PinSageSparkError(f"expected no table at {settings.output}, found one")
-        self._folder = f"{settings.work or settings.output + '.parts'}/{self._digest()}"
+        work = settings.work or settings.output.rstrip("/") + ".parts"
+        self._folder = f"{work}/{self._digest()}"
         started = time.monotonic()
         inputs = self._stage("inputs", self._inputs)
-        neighborhoods = self._stage("neighborhoods", self._neighborhoods) if model.layers else None
+        neighborhoods = self._neighborhoods() if model.layers else None
         report.items = self._check_items(inputs)
         report.input_seconds = time.monotonic() - started
         report.input_task_seconds = self._costs.since_last().task_seconds
@@ -141,7 +143,7 @@ class EmbeddingPass:
                 if index < len(model.layers) - 1:
                     below = self._spark.read.schema(stages.VECTORS).parquet(path)
         if not settings.keep_work:
-            self._storage.remove(settings.work or settings.output + ".parts")
+            self._storage.remove(self._folder if settings.work else work)
         return report
 
     # Inputs and neighborhoods
@@ -167,7 +169,7 @@ class EmbeddingPass:
                 return sources.encode_features(batches, features, elements, kernels, Codec(kernels))
 
             return table.select(*wanted).mapInArrow(encode, sources.INPUTS)
-        dataset, program, shards = os.path.abspath(settings.dataset or ""), settings.program, self._shards()
+        dataset, program, shards = os.path.abspath(settings.dataset or ""), self._program, self._shards()
 
         def make(batches: Batches) -> Iterator[pa.RecordBatch]:
             return sources.make_inputs(batches, shards, dataset, model.value, program, Codec(context()))
@@ -180,12 +182,12 @@ class EmbeddingPass:
             return self._table(settings.neighborhoods, ["item", "neighbors", "weights"])
         if not settings.dataset:
             raise PinSageSparkError("expected a table of neighborhoods, or a dataset to draw them from, found neither")
-        dataset, program = os.path.abspath(settings.dataset), settings.program
+        dataset, program = os.path.abspath(settings.dataset), self._program
 
         def draw(batches: Batches) -> Iterator[pa.RecordBatch]:
             return sources.draw_neighborhoods(batches, shards, dataset, model.value, program)
 
-        return self._numbers(shards).mapInArrow(draw, sources.NEIGHBORHOODS)
+        return self._stage("neighborhoods", lambda: self._numbers(shards).mapInArrow(draw, sources.NEIGHBORHOODS))
 
     def _table(self, path: str, columns: list[str]) -> DataFrame:
         table = self._spark.read.parquet(path)
@@ -235,7 +237,9 @@ class EmbeddingPass:
         nothing = F.lit(None).cast("binary")
         own = below.select("item", F.lit(stages.FIRST).cast("tinyint"), F.lit(-1), F.col("vector"), nothing)
         gathered = own.toDF("item", "kind", "block", "own", "pooled").union(pooled)
-        parts = max(2 * self._cores(), -(-blocks.items * self._model.hidden_width * 4 // self._settings.block_bytes))
+        # An item gets at most so many partial sums; a partition is sorted on disk where it has to be.
+        sums = blocks.items * self._model.hidden_width * 4 * min(most, blocks.count)
+        parts = max(2 * self._cores(), -(-sums // (4 * self._settings.block_bytes)))
         ordered = gathered.repartition(parts, "item").sortWithinPartitions("item", "kind", "block")
         is_last = index == len(self._model.layers) - 1
         result = self._finished(ordered, transform) if is_last else ordered.mapInArrow(transform, stages.VECTORS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Iterator, Optional, Sequence
 
 import pyarrow as pa
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -66,7 +67,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
             _neighborhoods(spark, options.neighborhoods).write.mode("errorifexists").parquet(options.output)
     except PinSageSparkError as error:
         sys.exit(f"error: {error}")
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         # What a task said is the last line of Python's trace in Java's.
         said = [line.strip() for line in str(error).splitlines() if "PinSageSparkError:" in line]
         if not said:

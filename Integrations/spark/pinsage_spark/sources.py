@@ -253,7 +253,7 @@ def _run(program: str, *arguments: Any) -> None:
     except OSError as error:
         raise PinSageSparkError(f"expected pinsage-cli at {program} on every executor, found: {error}") from error
     if result.returncode != 0:
-        raise PinSageSparkError(f"{' '.join(command)} ended with {result.returncode}: {result.stderr.strip()[-2000:]}")
+        raise PinSageSparkError(f"{' '.join(command)} ended with {result.returncode}: {' '.join(result.stderr.split())[-2000:]}")
 
 
 def _numbers(batches: Batches) -> Iterator[int]:

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 from types import TracebackType
-from typing import Callable, Optional
+from typing import Callable
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -28,33 +28,63 @@ class StandaloneCluster:
         self._folder = tempfile.TemporaryDirectory(prefix="pinsage-spark-")
         self._processes: list[subprocess.Popen[bytes]] = []
         self._environment = {
-            **os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": f"{self._folder.name}/local", "SPARK_HOME": str(self._home),
-            "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_DAEMON_MEMORY": "256m"}  # fmt: skip
+            **os.environ,
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_DIRS": f"{self._folder.name}/local",
+            "SPARK_HOME": str(self._home),
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_DRIVER_PYTHON": sys.executable,
+            "SPARK_DAEMON_MEMORY": "256m",
+        }
         self.address = ""
 
-    def __enter__(self) -> "StandaloneCluster":
+    def __enter__(self) -> StandaloneCluster:
         try:
-            master = self._start("master", "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
+            master = self._start(
+                "master", "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0"
+            )
             self.address = self._wait(master, r"Starting Spark master at (spark://\S+)")
             page = self._wait(master, r"MasterWebUI to .*?(?:at |and started at )(http://\S+)")
             for number in range(self._workers):
                 self._start(
-                    f"worker{number}", "org.apache.spark.deploy.worker.Worker", "--cores", "1", "--memory", self._worker_memory, "--webui-port", "0",
-                    "--work-dir", f"{self._folder.name}/work{number}", self.address)  # fmt: skip
+                    f"worker{number}",
+                    "org.apache.spark.deploy.worker.Worker",
+                    "--cores",
+                    "1",
+                    "--memory",
+                    self._worker_memory,
+                    "--webui-port",
+                    "0",
+                    "--work-dir",
+                    f"{self._folder.name}/work{number}",
+                    self.address,
+                )
             self._until(lambda: self._alive(page) == self._workers, f"{self._workers} workers")
         except BaseException:
             self._stop()
             raise
         return self
 
-    def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop()
 
-    def submit(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def submit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs submit.py with these arguments on the cluster."""
         command = [
-            str(self._home / "bin" / "spark-submit"), "--master", self.address, "--executor-memory", self._executor_memory, "--driver-memory", "768m",
-            "--conf", "spark.log.level=WARN", "--conf", "spark.driver.host=127.0.0.1", str(FOLDER / "submit.py"), *arguments]  # fmt: skip
+            str(self._home / "bin" / "spark-submit"),
+            "--master",
+            self.address,
+            "--executor-memory",
+            self._executor_memory,
+            "--driver-memory",
+            "768m",
+            "--conf",
+            "spark.log.level=WARN",
+            "--conf",
+            "spark.driver.host=127.0.0.1",
+            str(FOLDER / "submit.py"),
+            *arguments,
+        ]
         return subprocess.run(command, env=self._environment, capture_output=True, text=True)
 
     def _start(self, name: str, *arguments: str) -> Path:
@@ -83,7 +113,7 @@ class StandaloneCluster:
         except (OSError, ValueError):
             return 0
 
-    def _until(self, done: Callable[[], bool], what: str, log: Optional[Path] = None) -> None:
+    def _until(self, done: Callable[[], bool], what: str, log: Path | None = None) -> None:
         deadline = time.monotonic() + 180
         while not done():
             if time.monotonic() > deadline or any(process.poll() is not None for process in self._processes):

@@ -1,7 +1,7 @@
 """The pass on the driver: which stages run on what, and how many rows each computed and wrote.
 
-Every stage that computes vectors ends in a Parquet table under the work folder, so that nothing upstream is computed again for what follows, and a run that was
-stopped goes on after its last finished table.
+Every stage that computes vectors ends in a Parquet table under the work folder, so that nothing upstream is computed again for what
+follows, and a run that was stopped goes on after its last finished table.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import json
 import math
 import os
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Optional
+from typing import Callable
 
 import pyarrow as pa
 from pyspark import SparkFiles
@@ -40,19 +42,19 @@ class Settings:
     model: str
     output: str
     library: str
-    dataset: Optional[str] = None
+    dataset: str | None = None
     program: str = "pinsage-cli"
-    features: Optional[str] = None
-    inputs: Optional[str] = None
-    neighborhoods: Optional[str] = None
+    features: str | None = None
+    inputs: str | None = None
+    neighborhoods: str | None = None
     latents: str = "f32"
     block_bytes: int = 256 << 20
     """About the memory that the table of a block may take in a Python worker."""
-    blocks: Optional[int] = None
+    blocks: int | None = None
     """Blocks of items, where `block_bytes` and the cores should not decide."""
-    shards: Optional[int] = None
+    shards: int | None = None
     """Tasks that read the dataset."""
-    work: Optional[str] = None
+    work: str | None = None
     keep_work: bool = False
 
     def validate(self) -> None:
@@ -71,15 +73,15 @@ class LayerReport:
     """What a layer came to. Computed rows are counted by the tasks, `None` where an earlier run had written the layer."""
 
     items: int
-    projected: Optional[int] = None
-    partial_sums: Optional[int] = None
-    transformed: Optional[int] = None
+    projected: int | None = None
+    partial_sums: int | None = None
+    transformed: int | None = None
     written: int = 0
     seconds: float = 0.0
-    task_seconds: Optional[float] = None
+    task_seconds: float | None = None
     """Of all tasks together, as Spark counts them: what cores were taken for."""
-    shuffled_bytes: Optional[int] = None
-    failed_tasks: Optional[int] = None
+    shuffled_bytes: int | None = None
+    failed_tasks: int | None = None
 
     @property
     def computed_twice(self) -> int:
@@ -93,11 +95,13 @@ class Report:
     dimension: int = 0
     blocks: int = 0
     input_seconds: float = 0.0
-    input_task_seconds: Optional[float] = None
+    input_task_seconds: float | None = None
     layers: list[LayerReport] = field(default_factory=list)
 
     def json(self) -> str:
-        return json.dumps({**vars(self), "layers": [{**vars(layer), "computed_twice": layer.computed_twice} for layer in self.layers]}, indent=2)
+        return json.dumps(
+            {**vars(self), "layers": [{**vars(layer), "computed_twice": layer.computed_twice} for layer in self.layers]}, indent=2
+        )
 
 
 class EmbeddingPass:
@@ -134,12 +138,11 @@ class EmbeddingPass:
         report.blocks = blocks.count
         below = inputs
         if neighborhoods is None:
-            report.layers.append(self._compute(settings.output, report.items, lambda layer: self._head_alone(inputs, layer)))
+            report.layers.append(self._compute(settings.output, report.items, partial(self._head_alone, inputs)))
         else:
             for index in range(len(model.layers)):
                 path = settings.output if index == len(model.layers) - 1 else f"{self._folder}/layer{index}"
-                report.layers.append(
-                    self._compute(path, report.items, lambda layer: self._layer(index, below, neighborhoods, blocks, layer)))  # noqa: B023
+                report.layers.append(self._compute(path, report.items, partial(self._layer, index, below, neighborhoods, blocks)))
                 if index < len(model.layers) - 1:
                     below = self._spark.read.schema(stages.VECTORS).parquet(path)
         if not settings.keep_work:
@@ -205,21 +208,31 @@ class EmbeddingPass:
         if count == 0:
             raise PinSageSparkError("expected items in the inputs, found none")
         if known != count or least != 0 or most != count - 1 or (distinct and distinct[0] != count):
-            raise PinSageSparkError(f"expected the inputs to have the items 0 ..< {count} once each, found {count} rows from {least} to {most}")
+            raise PinSageSparkError(
+                f"expected the inputs to have the items 0 ..< {count} once each, found {count} rows from {least} to {most}"
+            )
         return int(count)
 
     # Layers
 
-    def _layer(self, index: int, below: DataFrame, neighborhoods: DataFrame, blocks: Blocks, layer: LayerReport) -> tuple[DataFrame, Callable[[], None]]:
+    def _layer(
+        self, index: int, below: DataFrame, neighborhoods: DataFrame, blocks: Blocks, layer: LayerReport
+    ) -> tuple[DataFrame, Callable[[], None]]:
         sent, context, latents, most, pooling = (
-            self._sent, self._worker(), self._settings.latents, self._model.neighbors_per_layer[index], self._model.pooling)  # fmt: skip
+            self._sent,
+            self._worker(),
+            self._settings.latents,
+            self._model.neighbors_per_layer[index],
+            self._model.pooling,
+        )
         below_latents = "f32" if index == 0 else latents
         projected, summed, transformed = (self._spark.sparkContext.accumulator(0) for _ in range(3))
 
         def project(batches: Batches) -> Iterator[pa.RecordBatch]:
             kernels = context()
             return stages.project(
-                batches, sent.value, index, blocks, kernels, Codec(kernels, below_latents), Codec(kernels, latents), projected.add)
+                batches, sent.value, index, blocks, kernels, Codec(kernels, below_latents), Codec(kernels, latents), projected.add
+            )
 
         def requests(batches: Batches) -> Iterator[pa.RecordBatch]:
             return stages.requests(batches, most, pooling, blocks)
@@ -230,7 +243,9 @@ class EmbeddingPass:
 
         def transform(batches: Batches) -> Iterator[pa.RecordBatch]:
             kernels = context()
-            return stages.transform(batches, sent.value, index, kernels, Codec(kernels, below_latents), Codec(kernels, latents), transformed.add)
+            return stages.transform(
+                batches, sent.value, index, kernels, Codec(kernels, below_latents), Codec(kernels, latents), transformed.add
+            )
 
         exchange = below.mapInArrow(project, stages.EXCHANGE).union(neighborhoods.mapInArrow(requests, stages.EXCHANGE))
         pooled = exchange.repartition(blocks.count, "part").sortWithinPartitions("block", "kind", "item").mapInArrow(pool, stages.GATHERED)
@@ -302,7 +317,10 @@ class EmbeddingPass:
         return Blocks(items, rows, self._partition_keys(count))
 
     def _partition_keys(self, count: int) -> tuple[int, ...]:
-        """For each partition a number that `repartition(count, column)` puts there: hashes of 0, 1, 2 ... would leave some empty and fill others twice."""
+        """For each partition a number that `repartition(count, column)` puts there.
+
+        Hashes of 0, 1, 2 ... would leave some empty and fill others twice.
+        """
         keys: dict[int, int] = {}
         start, tried = 0, 64 + 4 * count * (1 + int(math.log(count)))
         while len(keys) < count:
@@ -351,4 +369,3 @@ class EmbeddingPass:
             digest.update("\n".join([str(table), *(sorted(self._spark.read.parquet(table).inputFiles()) if table else [])]).encode())
         digest.update(settings.latents.encode())
         return digest.hexdigest()[:16]
-

@@ -1,7 +1,7 @@
 """The C kernels of PinSageKit, called through ctypes on NumPy arrays.
 
-The declarations repeat include/*.h, which say what each kernel does. Products use `ps_dense_packed_forward_f32`, as the local pass does: its bits depend
-on a row, the weights and the instruction set alone, so that it does not matter how Spark cuts the rows into batches.
+The declarations repeat include/*.h, which say what each kernel does. Products use `ps_dense_packed_forward_f32`, as the local pass does: its
+bits depend on a row, the weights and the instruction set alone, so that it does not matter how Spark cuts the rows into batches.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,7 @@ class PackedWeights:
 class Kernels:
     """The kernels of one library, on one thread unless told otherwise: Spark runs a task on each core."""
 
-    def __init__(self, library: str, threads: int = 1, instruction_set: Optional[str] = None) -> None:
+    def __init__(self, library: str, threads: int = 1, instruction_set: str | None = None) -> None:
         try:
             self._library = ctypes.CDLL(library)
         except OSError as error:
@@ -91,17 +91,30 @@ class Kernels:
         self._check("ps_dense_pack_f32", pack(self._context, _pointer(weight, np.float32), inputs, outputs, _pointer(values, np.float32)))
         return PackedWeights(values, outputs, inputs)
 
-    def dense(self, x: Floats, weight: PackedWeights, bias: Optional[Floats], relu: bool, beside: Optional[Floats] = None) -> Floats:
+    def dense(self, x: Floats, weight: PackedWeights, bias: Floats | None, relu: bool, beside: Floats | None = None) -> Floats:
         """act([x | beside] weight' + bias), (rows, outputs)."""
         rows, width = x.shape
         extra = 0 if beside is None else beside.shape[1]
         if width + extra != weight.inputs or (beside is not None and beside.shape[0] != rows):
-            raise PinSageSparkError(f"expected rows of width {weight.inputs}, found {x.shape} and {None if beside is None else beside.shape}")
+            raise PinSageSparkError(
+                f"expected rows of width {weight.inputs}, found {x.shape} and {None if beside is None else beside.shape}"
+            )
         y = np.empty((rows, weight.outputs), np.float32)
         status = self._library.ps_dense_packed_forward_f32(
-            self._context, _pointer(x, np.float32), width, None if beside is None else _pointer(beside, np.float32), extra,
-            _pointer(weight.values, np.float32), None if bias is None else _pointer(bias, np.float32), rows, width, extra, weight.outputs,
-            _RELU if relu else _NONE, _pointer(y, np.float32))  # fmt: skip
+            self._context,
+            _pointer(x, np.float32),
+            width,
+            None if beside is None else _pointer(beside, np.float32),
+            extra,
+            _pointer(weight.values, np.float32),
+            None if bias is None else _pointer(bias, np.float32),
+            rows,
+            width,
+            extra,
+            weight.outputs,
+            _RELU if relu else _NONE,
+            _pointer(y, np.float32),
+        )
         self._check("ps_dense_packed_forward_f32", status)
         return y
 
@@ -119,8 +132,16 @@ class Kernels:
         _same_length(offsets, targets, weights)
         out = np.empty((rows, width), np.float32)
         status = self._library.ps_pool_weighted_forward_f32(
-            self._context, _pointer(table, np.float32), _pointer(offsets, np.int64), _pointer(targets, np.int32), _pointer(weights, np.float32),
-            table.shape[0], width, rows, _pointer(out, np.float32))  # fmt: skip
+            self._context,
+            _pointer(table, np.float32),
+            _pointer(offsets, np.int64),
+            _pointer(targets, np.int32),
+            _pointer(weights, np.float32),
+            table.shape[0],
+            width,
+            rows,
+            _pointer(out, np.float32),
+        )
         self._check("ps_pool_weighted_forward_f32", status)
         return out
 
@@ -130,8 +151,16 @@ class Kernels:
         _same_length(offsets, targets)
         out, winners = np.empty((rows, width), np.float32), np.empty((rows, width), np.int32)
         status = self._library.ps_pool_max_forward_f32(
-            self._context, _pointer(table, np.float32), _pointer(offsets, np.int64), _pointer(targets, np.int32), table.shape[0], width, rows,
-            _pointer(out, np.float32), _pointer(winners, np.int32))  # fmt: skip
+            self._context,
+            _pointer(table, np.float32),
+            _pointer(offsets, np.int64),
+            _pointer(targets, np.int32),
+            table.shape[0],
+            width,
+            rows,
+            _pointer(out, np.float32),
+            _pointer(winners, np.int32),
+        )
         self._check("ps_pool_max_forward_f32", status)
         return out
 

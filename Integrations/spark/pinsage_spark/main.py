@@ -7,8 +7,8 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
 
 import pyarrow as pa
 from py4j.protocol import Py4JError
@@ -20,12 +20,14 @@ from .embedding import EmbeddingPass, Settings
 from .sources import Artifact
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="submit.py", description="The embedding pass of PinSageKit on Apache Spark.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     embed = commands.add_parser("embed", help="embed every item; writes Parquet: item, [id,] vector")
-    embed.add_argument("--model", required=True, help="folder of a model, on the driver and, with --dataset, at the same path on every executor")
+    embed.add_argument(
+        "--model", required=True, help="folder of a model, on the driver and, with --dataset, at the same path on every executor"
+    )
     embed.add_argument("--output", required=True, help="table to write")
     embed.add_argument("--library", required=True, help="libPinSageKernels.so, which executors get from the driver")
     embed.add_argument("--dataset", help="folder of a dataset, at the same path on every executor")

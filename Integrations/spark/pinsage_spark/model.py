@@ -6,7 +6,7 @@ import json
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Features:
     """How an item becomes an input vector, as far as Spark can make it itself: tables and degree."""
 
     dense: tuple[DenseBlock, ...]
-    largest_log_degree: Optional[float]
+    largest_log_degree: float | None
     log_degree_weight: float
     only_local: tuple[str, ...]
     """Parts that `pinsage-cli inputs` makes and this package does not: "text", "attributes", "id vectors"."""
@@ -66,14 +66,16 @@ class Model:
     path: str = field(compare=False, default="")
 
     @staticmethod
-    def open(path: str) -> "Model":
+    def open(path: str) -> Model:
         """Reads a model's folder. Raises PinSageSparkError where it is missing, of another version, or does not hold together."""
         folder = Path(path)
         manifest = _json(folder / "manifest.json")
         if manifest.get("kind") != "model":
             raise PinSageSparkError(f"{path}: expected a model, found an artifact of kind '{manifest.get('kind')}'")
         if manifest.get("schema") != SCHEMA:
-            raise PinSageSparkError(f"{path}: expected schema {SCHEMA}, found {manifest.get('schema')}: another version of this package reads it")
+            raise PinSageSparkError(
+                f"{path}: expected schema {SCHEMA}, found {manifest.get('schema')}: another version of this package reads it"
+            )
         for name, entry in manifest.get("files", {}).items():
             found = (folder / name).stat().st_size if (folder / name).exists() else None
             if found != entry.get("bytes"):
@@ -89,7 +91,8 @@ class Model:
             raise PinSageSparkError(f"{folder / 'config.json'}: expected pooling among {', '.join(POOLINGS)}, found '{pooling}'")
         if len(neighbors) != count or any(not 1 <= most <= walks["neighbors"] for most in neighbors):
             raise PinSageSparkError(
-                f"{folder / 'config.json'}: expected {count} numbers of neighbors up to {walks['neighbors']}, found {neighbors}")
+                f"{folder / 'config.json'}: expected {count} numbers of neighbors up to {walks['neighbors']}, found {neighbors}"
+            )
         file = folder / "weights.safetensors"
         tensors = read_safetensors(str(file))
 
@@ -105,12 +108,29 @@ class Model:
             below, prefix = inputs if index == 0 else width, f"convolve.{index}"
             layers.append(
                 Convolve(
-                    tensor(f"{prefix}.q.weight", hidden, below), tensor(f"{prefix}.q.bias", hidden),
-                    tensor(f"{prefix}.w.weight", width, below + hidden), tensor(f"{prefix}.w.bias", width)))  # fmt: skip
+                    tensor(f"{prefix}.q.weight", hidden, below),
+                    tensor(f"{prefix}.q.bias", hidden),
+                    tensor(f"{prefix}.w.weight", width, below + hidden),
+                    tensor(f"{prefix}.w.bias", width),
+                )
+            )
         return Model(
-            inputs, width, hidden, dimension, pooling, normalizes, neighbors, walks, seed, tuple(layers),
-            tensor("head.g1.weight", width, width if count else inputs), tensor("head.g1.bias", width), tensor("head.g2.weight", dimension, width),
-            _features(folder / "features.json", inputs, ids), path)  # fmt: skip
+            inputs,
+            width,
+            hidden,
+            dimension,
+            pooling,
+            normalizes,
+            neighbors,
+            walks,
+            seed,
+            tuple(layers),
+            tensor("head.g1.weight", width, width if count else inputs),
+            tensor("head.g1.bias", width),
+            tensor("head.g2.weight", dimension, width),
+            _features(folder / "features.json", inputs, ids),
+            path,
+        )
 
     def width_into(self, layer: int) -> int:
         """Width of the vectors that enter a layer, or the head at `len(layers)`."""
@@ -130,7 +150,9 @@ def read_safetensors(path: str) -> dict[str, Floats]:
         raise PinSageSparkError(f"{path}: expected a header of {length} bytes, found {len(data) - 8}")
     try:
         header = json.loads(data[8 : 8 + length].tobytes())
-        entries = {name: (entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]) for name, entry in header.items() if name != "__metadata__"}
+        entries = {
+            name: (entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]) for name, entry in header.items() if name != "__metadata__"
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PinSageSparkError(f"{path}: expected a header of tensors, found: {error}") from error
     body, tensors = data[8 + length :], {}
@@ -154,7 +176,10 @@ def _features(path: Path, input_width: int, id_width: int) -> Features:
     only_local = tuple(name for name in ("text", "attributes") if name in json_value) + (("id vectors",) if id_width else ())
     return Features(
         tuple(DenseBlock(block["name"], block["columns"]) for block in json_value.get("dense", [])),
-        None if degree is None else float(degree["largest"]), 0.0 if degree is None else float(degree["weight"]), only_local)  # fmt: skip
+        None if degree is None else float(degree["largest"]),
+        0.0 if degree is None else float(degree["weight"]),
+        only_local,
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:

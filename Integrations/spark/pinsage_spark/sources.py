@@ -1,9 +1,10 @@
 """Where inputs and neighborhoods come from: a dataset on storage that every executor mounts, or tables.
 
-With a dataset, executors run `pinsage-cli inputs` and `pinsage-cli neighbors --all`, each for its own range of items: the program maps the files, and what
-comes out is bit for bit what the local pass reads. With tables nothing but Spark's own storage is needed:
+With a dataset, executors run `pinsage-cli inputs` and `pinsage-cli neighbors --all`, each for its own range of items: the program maps the
+files, and what comes out is bit for bit what the local pass reads. With tables nothing but Spark's own storage is needed:
 
-    features       item bigint, a column for each dense table of the model (array<float>, array<double> or binary), degree bigint where it uses degrees
+    features       item bigint, a column for each dense table of the model (array<float>, array<double> or binary), degree bigint where it
+                   uses degrees
     inputs         item bigint, vector: array<float> or binary (little-endian float32), what `pinsage-cli inputs` writes
     neighborhoods  item bigint, neighbors array<bigint>, weights array<float>, the most important first
 
@@ -16,9 +17,10 @@ import json
 import math
 import subprocess
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,7 @@ NEIGHBORHOODS = "item bigint, neighbors array<bigint>, weights array<float>"
 INPUTS = "item bigint, vector binary"
 
 _CHUNK = 8192
+_CHUNK_BYTES = 16 << 20
 _PADDING = 0xFFFFFFFF
 Batches = Iterable[pa.RecordBatch]
 
@@ -51,7 +54,7 @@ class Artifact:
     manifest: dict[str, Any]
 
     @staticmethod
-    def open(path: str, kind: str) -> "Artifact":
+    def open(path: str, kind: str) -> Artifact:
         try:
             manifest = json.loads((Path(path) / "manifest.json").read_text())
         except (OSError, ValueError) as error:
@@ -105,8 +108,17 @@ def draw_neighborhoods(batches: Batches, shards: int, dataset: str, model: Model
     """Runs `pinsage-cli neighbors --all --shard` with the model's own walks."""
     walks = model.walks
     settings = [
-        "--neighbors", walks["neighbors"], "--walks", walks["walks"], "--walk-length", walks["walkLength"], "--restart", repr(walks["restart"]),
-        "--seed", model.seed]  # fmt: skip
+        "--neighbors",
+        walks["neighbors"],
+        "--walks",
+        walks["walks"],
+        "--walk-length",
+        walks["walkLength"],
+        "--restart",
+        repr(walks["restart"]),
+        "--seed",
+        model.seed,
+    ]
     settings += ["--weighted"] if walks.get("weighted") else []
     settings += ["--since", walks["notBefore"]] if walks.get("notBefore") is not None else []
     settings += ["--before", walks["before"]] if walks.get("before") is not None else []
@@ -125,12 +137,13 @@ def make_inputs(batches: Batches, shards: int, dataset: str, model: Model, progr
             _run(program, "inputs", "--model", model.path, "--dataset", dataset, "--shard", f"{index + 1}/{shards}", "--output", output)
             artifact = Artifact.open(output, "inputs")
             rows, first = artifact.array("inputs.npy"), int(artifact.manifest["metadata"]["first_item"])
-            for start in range(0, len(rows), _CHUNK):
-                part = np.ascontiguousarray(rows[start : start + _CHUNK])
+            step = max(64, _CHUNK_BYTES // max(1, 4 * rows.shape[1]))
+            for start in range(0, len(rows), step):
+                part = np.ascontiguousarray(rows[start : start + step])
                 yield _batch(item=_count_from(first + start, len(part)), vector=codec.encode(part))
 
 
-def neighborhood_rows(artifact: Artifact, rows: Optional[range] = None) -> Iterator[pa.RecordBatch]:
+def neighborhood_rows(artifact: Artifact, rows: range | None = None) -> Iterator[pa.RecordBatch]:
     """Rows of NEIGHBORHOODS of an artifact of neighborhoods, or of some of its rows."""
     neighbors, weights = artifact.array("neighbors.npy"), artifact.array("weights.npy")
     first = int(artifact.manifest["metadata"]["first_item"])
@@ -141,8 +154,10 @@ def neighborhood_rows(artifact: Artifact, rows: Optional[range] = None) -> Itera
         offsets = pa.array(np.concatenate(([0], np.cumsum(real.sum(axis=1)))).astype(np.int32))
         kept = np.asarray(weights[start : start + len(part)])[real]
         yield _batch(
-            item=_count_from(first + start, len(part)), neighbors=pa.ListArray.from_arrays(offsets, pa.array(part[real].astype(np.int64))),
-            weights=pa.ListArray.from_arrays(offsets, pa.array(kept)))  # fmt: skip
+            item=_count_from(first + start, len(part)),
+            neighbors=pa.ListArray.from_arrays(offsets, pa.array(part[real].astype(np.int64))),
+            weights=pa.ListArray.from_arrays(offsets, pa.array(kept)),
+        )
 
 
 def feature_rows(batches: Batches, shards: int, dataset: str, names: list[str]) -> Iterator[pa.RecordBatch]:
@@ -150,10 +165,11 @@ def feature_rows(batches: Batches, shards: int, dataset: str, names: list[str]) 
     artifact = Artifact.open(dataset, "dataset")
     arrays = {name: (artifact.array(f"features/{name}.npy"), artifact.element(f"features/{name}.npy")) for name in names}
     offsets, count = artifact.array("graph/items.offsets.npy"), artifact.item_count
+    step = max(64, _CHUNK_BYTES // max(1, sum(4 * array.shape[1] for array, _ in arrays.values())))
     for index in _numbers(batches):
         rows = shard_range(index, shards, count)
-        for start in range(rows.start, rows.stop, _CHUNK):
-            end = min(start + _CHUNK, rows.stop)
+        for start in range(rows.start, rows.stop, step):
+            end = min(start + step, rows.stop)
             columns: dict[str, Any] = {"item": _count_from(start, end - start)}
             for name, (array, element) in arrays.items():
                 part = np.ascontiguousarray(array[start:end])
@@ -166,7 +182,7 @@ def feature_rows(batches: Batches, shards: int, dataset: str, names: list[str]) 
             yield _batch(**columns)
 
 
-def features_schema(dataset: Artifact) -> "StructType":
+def features_schema(dataset: Artifact) -> StructType:
     """The columns of `feature_rows`, with the element of those that are binary."""
     from pyspark.sql.types import ArrayType, BinaryType, FloatType, LongType, StructField, StructType
 
@@ -185,9 +201,13 @@ def features_schema(dataset: Artifact) -> "StructType":
 # From tables
 
 
-def encode_features(batches: Batches, features: Features, elements: dict[str, Optional[str]], kernels: Kernels, codec: Codec) -> Iterator[pa.RecordBatch]:
-    """Rows of a features table -> (item, vector), as FeatureTransform makes them: numbers that are not finite count as 0, each table's row has the length
-    1 / sqrt(tables), and the last column is the log-degree."""
+def encode_features(
+    batches: Batches, features: Features, elements: dict[str, str | None], kernels: Kernels, codec: Codec
+) -> Iterator[pa.RecordBatch]:
+    """Rows of a features table -> (item, vector), as FeatureTransform makes them.
+
+    Numbers that are not finite count as 0, each table's row has the length 1 / sqrt(tables), and the last column is the log-degree.
+    """
     unit = 1 / math.sqrt(len(features.dense)) if features.dense else 0.0
     for batch in batches:
         if batch.column("item").null_count:
@@ -234,7 +254,8 @@ def check_features(features: Features, columns: Iterable[str]) -> list[str]:
     if features.only_local:
         raise PinSageSparkError(
             f"expected a model of dense features, found one with {' and '.join(features.only_local)}: give --dataset, or a table of "
-            "'pinsage-cli inputs' with --inputs")
+            "'pinsage-cli inputs' with --inputs"
+        )
     columns = set(columns)
     wanted = ["item", *(block.name for block in features.dense)] + (["degree"] if features.largest_log_degree is not None else [])
     for name in wanted:

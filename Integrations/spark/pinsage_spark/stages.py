@@ -1,21 +1,23 @@
 """What executors compute: the two jobs of each layer, as functions from Arrow batches to Arrow batches for `DataFrame.mapInArrow`.
 
-Source: Ying et al. 2018, section 3.4. Job A projects every item once, p = ReLU(Q h + q). Job B joins these with the neighborhoods, pools, and transforms:
-h' = ReLU(W [h ; n] + w), normalised. The join is by blocks of consecutive items, each of which one task holds as a table that the pooling kernel reads:
+Source: Ying et al. 2018, section 3.4. Job A projects every item once, p = ReLU(Q h + q). Job B joins these with the neighborhoods, pools,
+and transforms: h' = ReLU(W [h ; n] + w), normalised. The join is by blocks of consecutive items, each of which one task holds as a table that
+the pooling kernel reads:
 
     project   h -> (block, item, p)                          every item, once a layer
     requests  neighborhoods -> (block, item, targets, weights)   which rows of each block an item pools
     pool      p and requests of a block -> (item, partial sum)   sorted so that a block's table comes first
     transform h and partial sums of an item -> h'             sorted so that an item's own vector comes first
 
-A sum (or maximum) of an item's partial results is that of all its neighbors, so an item gets as many rows as blocks that its neighbors are in, at most T:
-what MapReduce calls a combiner. Items whose rows lie close to those of their neighbors make it worth most.
+A sum (or maximum) of an item's partial results is that of all its neighbors, so an item gets as many rows as blocks that its neighbors are
+in, at most T: what MapReduce calls a combiner. Items whose rows lie close to those of their neighbors make it worth most.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Callable, Iterable, Iterator, Sequence
+from typing import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -78,8 +80,14 @@ def project(
         block = (items // blocks.rows).astype(np.int32)
         nothing = pa.nulls(len(items), pa.binary())
         yield _batch(
-            part=parts[block], block=block, kind=np.full(len(items), FIRST, np.int8), item=items, targets=nothing, weights=nothing,
-            vector=codec.encode(projected))  # fmt: skip
+            part=parts[block],
+            block=block,
+            kind=np.full(len(items), FIRST, np.int8),
+            item=items,
+            targets=nothing,
+            weights=nothing,
+            vector=codec.encode(projected),
+        )
 
 
 # Job B
@@ -97,20 +105,24 @@ def requests(batches: Batches, most: int, pooling: str, blocks: Blocks) -> Itera
         block = neighbors // blocks.rows
         order = np.argsort(owner * blocks.count + block, kind="stable")
         owner, block = owner[order], block[order]
-        starts = np.flatnonzero(np.concatenate(([True], (owner[1:] != owner[:-1]) | (block[1:] != block[:-1])))) if len(order) else np.empty(0, np.int64)
+        changes = (owner[1:] != owner[:-1]) | (block[1:] != block[:-1])
+        starts = np.concatenate(([0], np.flatnonzero(changes) + 1)) if len(order) else np.empty(0, np.int64)
         if len(starts) == 0:
             continue
         offsets = np.append(starts, len(order)).astype(np.int64)
         asked = block[starts].astype(np.int32)
         yield _batch(
-            part=parts[asked], block=asked, kind=np.full(len(starts), SECOND, np.int8), item=items[owner[starts]],
+            part=parts[asked],
+            block=asked,
+            kind=np.full(len(starts), SECOND, np.int8),
+            item=items[owner[starts]],
             targets=ragged_binary(offsets, (neighbors[order] - block * blocks.rows).astype(np.int32)),
-            weights=ragged_binary(offsets, weights[order]), vector=pa.nulls(len(starts), pa.binary()))  # fmt: skip
+            weights=ragged_binary(offsets, weights[order]),
+            vector=pa.nulls(len(starts), pa.binary()),
+        )
 
 
-def neighbor_lists(
-    neighbors: pa.Array, weights: pa.Array, items: Ints, most: int, pooling: str, count: int
-) -> tuple[Ints, Ints, Floats]:
+def neighbor_lists(neighbors: pa.Array, weights: pa.Array, items: Ints, most: int, pooling: str, count: int) -> tuple[Ints, Ints, Floats]:
     """Neighbors as (row of the item in this batch, neighbor, weight); a null list is empty."""
     (own, values), (own_weights, numbers) = _lists(neighbors, "neighbors", items), _lists(weights, "weights", items)
     if not np.array_equal(own, own_weights):
@@ -123,7 +135,8 @@ def neighbor_lists(
     unknown = np.flatnonzero((values < 0) | (values >= count))
     if len(unknown):
         raise PinSageSparkError(
-            f"expected neighbors among the items 0 ..< {count}, found {values[unknown[0]]} in the neighborhood of item {items[owner[unknown[0]]]}")
+            f"expected neighbors among the items 0 ..< {count}, found {values[unknown[0]]} in the neighborhood of item {items[owner[unknown[0]]]}"
+        )
     if not np.all(np.isfinite(kept)):
         row = int(np.flatnonzero(~np.isfinite(kept))[0])
         raise PinSageSparkError(f"expected finite weights, found {kept[row]} in the neighborhood of item {items[owner[row]]}")
@@ -160,8 +173,12 @@ def pool(batches: Batches, model: Model, blocks: Blocks, kernels: Kernels, codec
                     pooled = kernels.pool(rows, offsets, targets, ragged_rows(some.column("weights"), np.float32)[1])
                 count(len(some))
                 yield _batch(
-                    item=items[start : start + step], kind=np.full(len(some), SECOND, np.int8), block=block[begin + start : begin + start + len(some)],
-                    own=pa.nulls(len(some), pa.binary()), pooled=codec.encode(pooled))  # fmt: skip
+                    item=items[start : start + step],
+                    kind=np.full(len(some), SECOND, np.int8),
+                    block=block[begin + start : begin + start + len(some)],
+                    own=pa.nulls(len(some), pa.binary()),
+                    pooled=codec.encode(pooled),
+                )
 
 
 class _BlockTable:
@@ -182,7 +199,9 @@ class _BlockTable:
         wrong = np.flatnonzero(items != expected)
         if len(wrong):
             raise PinSageSparkError(
-                f"expected the inputs to have the items 0 ..< {self._blocks.items} once each, found {items[wrong[0]]} in place of {expected[wrong[0]]}")
+                f"expected the inputs to have the items 0 ..< {self._blocks.items} once each, "
+                f"found {items[wrong[0]]} in place of {expected[wrong[0]]}"
+            )
         if len(vectors) != len(items):
             raise PinSageSparkError(f"expected a projected vector of each of {len(items)} items, found {len(vectors)}")
         self._rows[self._filled : self._filled + len(items)] = vectors
@@ -191,7 +210,9 @@ class _BlockTable:
     def complete(self, block: int) -> Floats:
         found = self._filled if block == self._block else 0
         if found != self._blocks.size(block):
-            raise PinSageSparkError(f"expected {self._blocks.size(block)} items from {block * self._blocks.rows} on, found {found} in the inputs")
+            raise PinSageSparkError(
+                f"expected {self._blocks.size(block)} items from {block * self._blocks.rows} on, found {found} in the inputs"
+            )
         return self._rows[:found]
 
 
@@ -203,7 +224,11 @@ def transform(
     w, is_last = kernels.packed(weights.w), layer == len(model.layers) - 1
     head = Head(model, kernels) if is_last else None
     for table in _whole_items(batches):
-        items, own, block = _numbers(table.column("item")), np.flatnonzero(_numbers(table.column("kind")) == FIRST), _numbers(table.column("block"))
+        items, own, block = (
+            _numbers(table.column("item")),
+            np.flatnonzero(_numbers(table.column("kind")) == FIRST),
+            _numbers(table.column("block")),
+        )
         owners = items[own].astype(np.int64)
         lengths = np.diff(np.append(own, len(items))) - 1
         _check_gathered(items, own, owners, lengths, block)
@@ -273,7 +298,9 @@ def _check_gathered(items: Ints, own: Ints, owners: Ints, lengths: Ints, block: 
         stranger = int(items[np.flatnonzero(~known)[0]]) if not np.all(known) else int(items[0])
         raise PinSageSparkError(f"expected neighborhoods of items that the inputs have, found one of item {stranger}")
     if np.any(owners[1:] == owners[:-1]):
-        raise PinSageSparkError(f"expected each item once in the inputs, found {owners[np.flatnonzero(owners[1:] == owners[:-1])[0]]} twice")
+        raise PinSageSparkError(
+            f"expected each item once in the inputs, found {owners[np.flatnonzero(owners[1:] == owners[:-1])[0]]} twice"
+        )
     same = (items[1:] == items[:-1]) & (block[1:] == block[:-1])
     same[own[1:] - 1] = False
     if np.any(same):

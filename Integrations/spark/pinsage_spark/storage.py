@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Storage:
-    def __init__(self, spark: "SparkSession") -> None:
+    def __init__(self, spark: SparkSession) -> None:
         self._path = spark._jvm.org.apache.hadoop.fs.Path
         self._configuration = spark._jsc.hadoopConfiguration()
 

@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Costs:
-    task_seconds: Optional[float] = None
-    shuffled_bytes: Optional[int] = None
-    failed_tasks: Optional[int] = None
+    task_seconds: float | None = None
+    shuffled_bytes: int | None = None
+    failed_tasks: int | None = None
 
 
 class TaskCosts:
-    def __init__(self, spark: "SparkSession") -> None:
+    def __init__(self, spark: SparkSession) -> None:
         context = spark.sparkContext
         self._address = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/stages" if context.uiWebUrl else None
         self._seen: set[tuple[int, int]] = set()
@@ -34,10 +34,12 @@ class TaskCosts:
         new = [stage for stage in stages if (stage["stageId"], stage["attemptId"]) not in self._seen and stage["status"] != "PENDING"]
         self._seen |= {(stage["stageId"], stage["attemptId"]) for stage in new}
         return Costs(
-            sum(stage["executorRunTime"] for stage in new) / 1000, sum(stage["shuffleWriteBytes"] for stage in new),
-            sum(stage["numFailedTasks"] for stage in new))  # fmt: skip
+            sum(stage["executorRunTime"] for stage in new) / 1000,
+            sum(stage["shuffleWriteBytes"] for stage in new),
+            sum(stage["numFailedTasks"] for stage in new),
+        )
 
-    def _stages(self) -> Optional[list[dict[str, Any]]]:
+    def _stages(self) -> list[dict[str, Any]] | None:
         if self._address is None:
             return None
         try:

@@ -1,12 +1,12 @@
 """How rows of numbers travel: as Arrow binary, one value a row, so that a batch's values are one matrix that C reads where it lies.
 
-Spark hands arrays of floats over element by element; binary it copies. Tables that people bring may have either (`features_matrix`), and the embeddings
-that are written are arrays of float, which everything reads.
+Spark hands arrays of floats over element by element; binary it copies. Tables that people bring may have either (`features_matrix`), and the
+embeddings that are written are arrays of float, which everything reads.
 """
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,9 @@ def binary(matrix: npt.NDArray[Any]) -> pa.Array:
     """A column with the bytes of a matrix's rows, which it shares."""
     rows, size = matrix.shape[0], matrix.shape[1] * matrix.itemsize
     if rows * size >= 1 << 31:
-        raise PinSageSparkError(f"expected a batch below 2 GiB, found {rows} rows of {size} bytes; lower spark.sql.execution.arrow.maxRecordsPerBatch")
+        raise PinSageSparkError(
+            f"expected a batch below 2 GiB, found {rows} rows of {size} bytes; lower spark.sql.execution.arrow.maxRecordsPerBatch"
+        )
     offsets = np.arange(rows + 1, dtype=np.int32) * np.int32(size)
     matrix = np.ascontiguousarray(matrix)
     return pa.Array.from_buffers(pa.binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(matrix)])
@@ -81,7 +83,7 @@ def float_lists(matrix: Floats) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32) * np.int32(width)), pa.array(matrix.reshape(-1)))
 
 
-def features_matrix(column: pa.Array, width: int, items: npt.NDArray[np.int64], name: str, element: Optional[str], kernels: Kernels) -> Floats:
+def features_matrix(column: pa.Array, width: int, items: npt.NDArray[np.int64], name: str, element: str | None, kernels: Kernels) -> Floats:
     """A table's features as float32: arrays of float or double, or binary in float32, float16 or bfloat16, which `element` says.
 
     Raises PinSageSparkError that names the item for a null or another width.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,16 +35,32 @@ def model(layers: int = 2, pooling: str = "importance", inputs: int = 9, seed: i
     hidden, width, dimension = 13, 11, 7
     convolve = tuple(
         Convolve(matrix(hidden, below), matrix(hidden), matrix(width, below + hidden), matrix(width))
-        for below in [inputs, *[width] * (layers - 1)][:layers])  # fmt: skip
+        for below in [inputs, *[width] * (layers - 1)][:layers]
+    )
     return Model(
-        inputs, width, hidden, dimension, pooling, normalizes, (4, 3, 3)[:layers], {"neighbors": 4}, 1, convolve,
-        matrix(width, width if layers else inputs), matrix(width), matrix(dimension, width), Features((), None, 0, ()))  # fmt: skip
+        inputs,
+        width,
+        hidden,
+        dimension,
+        pooling,
+        normalizes,
+        (4, 3, 3)[:layers],
+        {"neighbors": 4},
+        1,
+        convolve,
+        matrix(width, width if layers else inputs),
+        matrix(width),
+        matrix(dimension, width),
+        Features((), None, 0, ()),
+    )
 
 
 def neighborhoods(items: int, seed: int = 2, most: int = 4) -> tuple[list[list[int]], list[list[float]]]:
     """Lists of 0 to `most` neighbors with weights that sum to 1; item 3 has none."""
     random = np.random.default_rng(seed)
-    lists = [sorted(random.choice(items, random.integers(0, most + 1), replace=False).tolist()) if item != 3 else [] for item in range(items)]
+    lists = [
+        sorted(random.choice(items, random.integers(0, most + 1), replace=False).tolist()) if item != 3 else [] for item in range(items)
+    ]
     weights = []
     for neighbors in lists:
         counts = np.sort(random.integers(1, 9, len(neighbors)))[::-1].astype(np.float32)
@@ -79,13 +96,23 @@ def twin(model: Model, h: Floats, lists: Sequence[Sequence[int]], weights: Seque
 def neighborhood_batch(lists: Sequence[Any], weights: Sequence[Any], first: int = 0) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [pa.array(np.arange(first, first + len(lists))), pa.array(lists, pa.list_(pa.int64())), pa.array(weights, pa.list_(pa.float32()))],
-        names=["item", "neighbors", "weights"])  # fmt: skip
+        names=["item", "neighbors", "weights"],
+    )
 
 
 def write_model(folder: Path, **changes: Any) -> Path:
-    """A model's folder as `pinsage-cli train` leaves it, with one untrained layer; `changes` replace what is in config.json's model."""
+    """A model's folder as `pinsage-cli train` leaves it, with one layer; `changes` replace what is in config.json's model."""
     folder.mkdir(parents=True)
-    shape = {"dimension": 2, "hiddenWidth": 3, "idWidth": 0, "inputWidth": 2, "layerWidth": 2, "layers": 1, "normalizesOutput": True, "pooling": "mean"}
+    shape = {
+        "dimension": 2,
+        "hiddenWidth": 3,
+        "idWidth": 0,
+        "inputWidth": 2,
+        "layerWidth": 2,
+        "layers": 1,
+        "normalizesOutput": True,
+        "pooling": "mean",
+    }
     walks = {"neighbors": 4, "restart": 0.5, "walkLength": 2, "walks": 9, "weighted": False}
     (folder / "config.json").write_text(json.dumps({"model": {**shape, **changes}, "neighborsPerLayer": [4], "seed": 1, "walks": walks}))
     (folder / "features.json").write_text(json.dumps({"version": 1, "width": 2, "dense": [{"name": "a", "columns": 2}]}))

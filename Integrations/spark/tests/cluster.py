@@ -31,8 +31,21 @@ class ClusterTests(unittest.TestCase):
         cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="pinsage-spark-data-")))
         cls.cluster = cls.enterClassContext(StandaloneCluster(workers=2))
         made = cls.run_program(
-            "synth", "--items", str(cls.items), "--collections", "600", "--edges", "12000", "--dimension", "24", "--feature-type", "float16",
-            "--output", cls.at("d"), "--json")  # fmt: skip
+            "synth",
+            "--items",
+            str(cls.items),
+            "--collections",
+            "600",
+            "--edges",
+            "12000",
+            "--dimension",
+            "24",
+            "--feature-type",
+            "float16",
+            "--output",
+            cls.at("d"),
+            "--json",
+        )
         cls.lonely = json.loads(made)["items_without_edges"]
 
     @classmethod
@@ -48,18 +61,46 @@ class ClusterTests(unittest.TestCase):
 
     def train(self, name: str, *arguments: str) -> None:
         self.run_program(
-            "train", self.at("d"), "--output", self.at(name), "--epochs", "1", "--hidden", "32", "--layer-width", "24", "--dimension", "16",
-            "--neighbors", "8", "--walks", "30", "--quiet", *arguments)  # fmt: skip
+            "train",
+            self.at("d"),
+            "--output",
+            self.at(name),
+            "--epochs",
+            "1",
+            "--hidden",
+            "32",
+            "--layer-width",
+            "24",
+            "--dimension",
+            "16",
+            "--neighbors",
+            "8",
+            "--walks",
+            "30",
+            "--quiet",
+            *arguments,
+        )
 
     def local(self, model: str) -> tuple[np.ndarray, list[str]]:
         self.run_program("embed", "--model", self.at(model), "--dataset", self.at("d"), "--output", self.at(f"{model}.local"), "--quiet")
         self.run_program(
-            "export", "--embeddings", self.at(f"{model}.local"), "--format", "npy", "--output", self.at(f"{model}.npy"), "--quiet")
+            "export", "--embeddings", self.at(f"{model}.local"), "--format", "npy", "--output", self.at(f"{model}.npy"), "--quiet"
+        )
         return np.load(self.at(f"{model}.npy")), Path(self.at(f"{model}.npy.ids.txt")).read_text().splitlines()
 
     def embed(self, output: str, model: str, *arguments: str) -> dict[str, Any]:
         result = self.cluster.submit(
-            "embed", "--model", self.at(model), "--library", self.library, "--output", self.at(output), "--report", self.at("report.json"), *arguments)
+            "embed",
+            "--model",
+            self.at(model),
+            "--library",
+            self.library,
+            "--output",
+            self.at(output),
+            "--report",
+            self.at("report.json"),
+            *arguments,
+        )
         self.assertEqual(result.returncode, 0, result.stderr[-6000:])
         return json.loads(Path(self.at("report.json")).read_text())
 
@@ -71,7 +112,9 @@ class ClusterTests(unittest.TestCase):
         if "id" in table.column_names:
             self.assertEqual(table["id"].to_pylist(), ids)
         found = np.asarray(table["vector"].combine_chunks().flatten()).reshape(self.items, -1)
-        print(f"{output}: largest difference {np.abs(found - vectors).max():.2e} of {vectors.shape} numbers up to {np.abs(vectors).max():.2f}")
+        print(
+            f"{output}: largest difference {np.abs(found - vectors).max():.2e} of {vectors.shape} numbers up to {np.abs(vectors).max():.2f}"
+        )
         np.testing.assert_allclose(found, vectors, atol=TOLERANCE, rtol=0)
         self.assertEqual(len(report["layers"]), max(1, layers))
         for layer in report["layers"]:
@@ -91,7 +134,9 @@ class ClusterTests(unittest.TestCase):
         report = self.embed("e", "m", "--dataset", self.at("d"), "--program", self.program, "--blocks", "5")
         self.assertEqual([layer["projected"] for layer in report["layers"]], [None, self.items])
         self.assertFalse(Path(self.at("e.parts")).exists())
-        refused = self.cluster.submit("embed", "--model", self.at("m"), "--library", self.library, "--output", self.at("e"), "--dataset", self.at("d"))
+        refused = self.cluster.submit(
+            "embed", "--model", self.at("m"), "--library", self.library, "--output", self.at("e"), "--dataset", self.at("d")
+        )
         self.assertIn(f"error: expected no table at {self.at('e')}, found one", refused.stderr)
 
     def test_from_tables(self) -> None:
@@ -101,9 +146,25 @@ class ClusterTests(unittest.TestCase):
         walks = config["walks"]
         for shard in ("1/2", "2/2"):
             self.run_program(
-                "neighbors", self.at("d"), "--all", "--shard", shard, "--output", self.at("n" + shard[0]), "--neighbors", str(walks["neighbors"]),
-                "--walks", str(walks["walks"]), "--walk-length", str(walks["walkLength"]), "--restart", str(walks["restart"]),
-                "--seed", str(config["seed"]), "--quiet")  # fmt: skip
+                "neighbors",
+                self.at("d"),
+                "--all",
+                "--shard",
+                shard,
+                "--output",
+                self.at("n" + shard[0]),
+                "--neighbors",
+                str(walks["neighbors"]),
+                "--walks",
+                str(walks["walks"]),
+                "--walk-length",
+                str(walks["walkLength"]),
+                "--restart",
+                str(walks["restart"]),
+                "--seed",
+                str(config["seed"]),
+                "--quiet",
+            )
         for arguments in (
             ["features", "--dataset", self.at("d"), "--output", self.at("f.parquet")],
             ["neighborhoods", "--neighborhoods", self.at("n1"), self.at("n2"), "--output", self.at("n.parquet")],
@@ -120,10 +181,23 @@ class ClusterTests(unittest.TestCase):
         lists[row][0] = self.items + 7
         pq.write_table(broken.set_column(1, "neighbors", [lists]), wrong)
         failed = self.cluster.submit(
-            "embed", "--model", self.at("x"), "--library", self.library, "--output", self.at("z"), "--features", self.at("f.parquet"),
-            "--neighborhoods", wrong)  # fmt: skip
+            "embed",
+            "--model",
+            self.at("x"),
+            "--library",
+            self.library,
+            "--output",
+            self.at("z"),
+            "--features",
+            self.at("f.parquet"),
+            "--neighborhoods",
+            wrong,
+        )
         self.assertNotEqual(failed.returncode, 0)
-        self.assertIn(f"error: expected neighbors among the items 0 ..< {self.items}, found {self.items + 7} in the neighborhood of item {row}", failed.stderr)
+        self.assertIn(
+            f"error: expected neighbors among the items 0 ..< {self.items}, found {self.items + 7} in the neighborhood of item {row}",
+            failed.stderr,
+        )
 
     def test_without_layers(self) -> None:
         self.train("k", "--layers", "0")

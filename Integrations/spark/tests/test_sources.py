@@ -47,7 +47,11 @@ class EncodingTests(unittest.TestCase):
         degrees = np.log1p(np.array([0, 1, 7, 15])) / np.log1p(7) * 0.1
         expected = np.concatenate([self.expected(), degrees.reshape(-1, 1)], axis=1)
         found = self.encoded(
-            what, a=pa.array(self.a.tolist(), pa.list_(pa.float32())), b=pa.array(self.b.tolist(), pa.list_(pa.float64())), degree=[0, 1, 7, 15])
+            what,
+            a=pa.array(self.a.tolist(), pa.list_(pa.float32())),
+            b=pa.array(self.b.tolist(), pa.list_(pa.float64())),
+            degree=[0, 1, 7, 15],
+        )
         np.testing.assert_allclose(found, expected, atol=1e-7)
 
     def test_halves(self) -> None:
@@ -104,8 +108,12 @@ class ArtifactTests(unittest.TestCase):
         artifact = self.write(
             "dataset",
             {
-                "features/a.npy": a, "features/b.npy": half, "graph/items.offsets.npy": np.array([0, 2, 3]),
-                "item_ids.offsets.npy": np.array([0, 1, 3, 3])})  # fmt: skip
+                "features/a.npy": a,
+                "features/b.npy": half,
+                "graph/items.offsets.npy": np.array([0, 2, 3]),
+                "item_ids.offsets.npy": np.array([0, 1, 3, 3]),
+            },
+        )
         rows = []
         for shard in range(2):
             batches = [pa.RecordBatch.from_pydict({"id": [shard]})]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unittest
-from typing import Any, Iterable, Iterator, Optional
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +34,7 @@ class Pass:
         self.block_rows = block_rows
         self.computed: list[int] = []
 
-    def input_table(self, h: np.ndarray, items: Optional[np.ndarray] = None) -> pa.Table:
+    def input_table(self, h: np.ndarray, items: np.ndarray | None = None) -> pa.Table:
         items = np.arange(len(h)) if items is None else items
         return pa.table({"item": items, "vector": self.inputs.encode(h)})
 
@@ -43,18 +44,30 @@ class Pass:
         for layer, most in enumerate(self.model.neighbors_per_layer):
             reads = self.inputs if layer == 0 else self.codec
             projected = stages.project(
-                cut(below, self.batch_rows), self.model, layer, blocks, self.kernels, reads, self.codec, self.computed.append)
-            exchange = sorted_table([*projected, *stages.requests([neighborhoods], most, self.model.pooling, blocks)], "block", "kind", "item")
+                cut(below, self.batch_rows), self.model, layer, blocks, self.kernels, reads, self.codec, self.computed.append
+            )
+            exchange = sorted_table(
+                [*projected, *stages.requests([neighborhoods], most, self.model.pooling, blocks)], "block", "kind", "item"
+            )
             pooled = list(stages.pool(cut(exchange, self.batch_rows), self.model, blocks, self.kernels, self.codec, lambda _: None))
             nothing = pa.nulls(below.num_rows, pa.binary())
             own = pa.table(
                 {
-                    "item": below["item"], "kind": pa.array(np.zeros(below.num_rows, np.int8)),
-                    "block": pa.array(np.full(below.num_rows, -1, np.int32)), "own": below["vector"], "pooled": nothing})  # fmt: skip
+                    "item": below["item"],
+                    "kind": pa.array(np.zeros(below.num_rows, np.int8)),
+                    "block": pa.array(np.full(below.num_rows, -1, np.int32)),
+                    "own": below["vector"],
+                    "pooled": nothing,
+                }
+            )
             gathered = sorted_table([*own.to_batches(), *pooled], "item", "kind", "block")
             below = pa.Table.from_batches(
-                list(stages.transform(
-                    cut(gathered, self.batch_rows), self.model, layer, self.kernels, reads, self.codec, self.computed.append)))  # fmt: skip
+                list(
+                    stages.transform(
+                        cut(gathered, self.batch_rows), self.model, layer, self.kernels, reads, self.codec, self.computed.append
+                    )
+                )
+            )
         return np.asarray(below.sort_by("item")["vector"].to_pylist(), np.float32)
 
 
@@ -98,7 +111,7 @@ class StageTests(unittest.TestCase):
         rows = pa.Table.from_batches(list(stages.requests([cases.neighborhood_batch(self.lists, self.weights)], 4, "mean", blocks)))
         self.assertEqual(rows.num_rows, sum(len({neighbor // 10 for neighbor in neighbors}) for neighbors in self.lists))
 
-    def fails(self, expected: str, inputs: Optional[pa.Table] = None, neighborhoods: Optional[pa.RecordBatch] = None) -> None:
+    def fails(self, expected: str, inputs: pa.Table | None = None, neighborhoods: pa.RecordBatch | None = None) -> None:
         passed = Pass(cases.model(1), 8, 6)
         neighborhoods = cases.neighborhood_batch(self.lists, self.weights) if neighborhoods is None else neighborhoods
         with self.assertRaisesRegex(PinSageSparkError, expected):
@@ -115,7 +128,9 @@ class StageTests(unittest.TestCase):
         self.fails("weights as neighbors, found others for item 4", neighborhoods=self.changed(4, [1, 2], [1.0]))
         self.fails("found null", neighborhoods=self.changed(4, [1, None], [0.5, 0.5]))
         self.fails("found nan in the neighborhood of item 4", neighborhoods=self.changed(4, [1], [float("nan")]))
-        twice = pa.Table.from_batches([cases.neighborhood_batch(self.lists, self.weights), cases.neighborhood_batch(self.lists[:5], self.weights[:5])])
+        twice = pa.Table.from_batches(
+            [cases.neighborhood_batch(self.lists, self.weights), cases.neighborhood_batch(self.lists[:5], self.weights[:5])]
+        )
         self.fails("one neighborhood of an item, found two", neighborhoods=twice.combine_chunks().to_batches()[0])
 
     def test_a_null_neighborhood_is_an_empty_one(self) -> None:

@@ -124,8 +124,8 @@ class EmbeddingPass:
 
     def run(self) -> Report:
         settings, model, report = self._settings, self._model, Report(dimension=self._model.dimension)
-        if self._storage.is_complete(settings.output):
-            raise PinSageSparkError(f"expected no table at {settings.output}, found one")
+        if self._storage.exists(settings.output):
+            raise PinSageSparkError(f"expected nothing at {settings.output}, found something")
         work = settings.work or settings.output.rstrip("/") + ".parts"
         self._folder = f"{work}/{self._digest()}"
         started = time.monotonic()
@@ -136,17 +136,20 @@ class EmbeddingPass:
         report.input_task_seconds = self._costs.since_last().task_seconds
         blocks = self._cut(report.items)
         report.blocks = blocks.count
-        below = inputs
+        result = f"{self._folder}/embeddings"
         if neighborhoods is None:
-            report.layers.append(self._compute(settings.output, report.items, partial(self._head_alone, inputs)))
-        else:
-            for index in range(len(model.layers)):
-                path = settings.output if index == len(model.layers) - 1 else f"{self._folder}/layer{index}"
-                report.layers.append(self._compute(path, report.items, partial(self._layer, index, below, neighborhoods, blocks)))
-                if index < len(model.layers) - 1:
-                    below = self._spark.read.schema(stages.VECTORS).parquet(path)
+            report.layers.append(self._compute(result, report.items, partial(self._head_alone, inputs)))
+        below, last = inputs, len(model.layers) - 1
+        for index in range(len(model.layers)):
+            path = result if index == last else f"{self._folder}/layer{index}"
+            report.layers.append(self._compute(path, report.items, partial(self._layer, index, below, neighborhoods, blocks)))
+            if index != last:
+                below = self._spark.read.schema(stages.VECTORS).parquet(path)
+        # Under its name only when it is complete.
+        self._storage.rename(result, settings.output)
         if not settings.keep_work:
-            self._storage.remove(self._folder if settings.work else work)
+            self._storage.remove(self._folder)
+            self._storage.remove_empty(work)
         return report
 
     # Inputs and neighborhoods

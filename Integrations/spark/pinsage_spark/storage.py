@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import PinSageSparkError
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -24,6 +26,17 @@ class Storage:
     def remove(self, path: str) -> None:
         system, target = self._system(path)
         system.delete(target, True)
+
+    def remove_empty(self, path: str) -> None:
+        """Removes a folder that has nothing in it, and no other."""
+        system, target = self._system(path)
+        if len(system.listStatus(target)) == 0:
+            system.delete(target, False)
+
+    def rename(self, source: str, target: str) -> None:
+        system, path = self._system(source)
+        if not system.rename(path, self._path(target)):
+            raise PinSageSparkError(f"expected to move {source} to {target}, and could not: it is left where it is")
 
     def _system(self, path: str) -> tuple[Any, Any]:
         target = self._path(path)

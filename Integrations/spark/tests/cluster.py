@@ -137,7 +137,7 @@ class ClusterTests(unittest.TestCase):
         refused = self.cluster.submit(
             "embed", "--model", self.at("m"), "--library", self.library, "--output", self.at("e"), "--dataset", self.at("d")
         )
-        self.assertIn(f"error: expected no table at {self.at('e')}, found one", refused.stderr)
+        self.assertIn(f"error: expected nothing at {self.at('e')}, found something", refused.stderr)
 
     def test_from_tables(self) -> None:
         """One layer with max pooling; nothing but Parquet reaches the executors."""

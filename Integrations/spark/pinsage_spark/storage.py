@@ -35,6 +35,7 @@ class Storage:
 
     def rename(self, source: str, target: str) -> None:
         system, path = self._system(source)
+        system.mkdirs(self._path(target).getParent() or self._path("/"))
         if not system.rename(path, self._path(target)):
             raise PinSageSparkError(f"expected to move {source} to {target}, and could not: it is left where it is")
 

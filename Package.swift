@@ -21,6 +21,8 @@ let package = Package(
     products: [
         .library(name: "PinSageKit", targets: ["PinSageKit"]),
         .library(name: "PinSageCatalog", targets: ["PinSageCatalog"]),
+        // The C kernels for other languages, which call them as include/*.h says: Integrations/spark does.
+        .library(name: "PinSageKernels", type: .dynamic, targets: ["CKernels"]),
         .executable(name: "pinsage-cli", targets: ["pinsage-cli"]),
         .executable(name: "bench", targets: ["bench"]),
     ],

@@ -147,12 +147,7 @@ struct NeighborsCommand: ParsableCommand {
     }
 
     /// The item rows to compute; `nil` when --shard is not understood.
-    private func range(of itemCount: Int) -> Range<Int>? {
-        guard let shard else { return 0..<itemCount }
-        let parts = shard.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let index = Int(parts[0]), let count = Int(parts[1]), index >= 1, index <= count else { return nil }
-        return NeighborhoodFile.shard(index - 1, of: count, itemCount: itemCount)
-    }
+    private func range(of itemCount: Int) -> Range<Int>? { NeighborhoodFile.shard(shard, itemCount: itemCount) }
 
     func run() throws {
         let threads = machine.threads ?? Kernels.availableProcessors
@@ -223,5 +218,15 @@ struct NeighborsCommand: ParsableCommand {
                 ("neighborhoods", output), ("items", "\(Terminal.count(range.count)) from row \(Terminal.count(range.lowerBound))"),
                 ("resumed", "\(Terminal.count(resumed)) items of an earlier run"), ("took", "\(Terminal.duration(seconds)), \(rate) items/s"),
             ]))
+    }
+}
+
+extension NeighborhoodFile {
+    /// The item rows of `--shard i/n`, i from 1; all without it, and `nil` when it is not understood.
+    static func shard(_ text: String?, itemCount: Int) -> Range<Int>? {
+        guard let text else { return 0..<itemCount }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let index = Int(parts[0]), let count = Int(parts[1]), index >= 1, index <= count else { return nil }
+        return shard(index - 1, of: count, itemCount: itemCount)
     }
 }

@@ -22,7 +22,7 @@ struct ChunkReader {
     /// A record longer than this is an error: most likely a quote that is never closed.
     private static let longestRecord = 64 << 20
 
-    init(_ source: TextSource, isQuoted: Bool, chunkBytes: Int = 1 << 20) {
+    init(_ source: TextSource, isQuoted: Bool, chunkBytes: Int = 1 << 18) {
         self.source = source
         self.isQuoted = isQuoted
         self.chunkBytes = chunkBytes
@@ -33,9 +33,12 @@ struct ChunkReader {
     var storedBytesRead: Int { source.storedBytesRead }
 
     /// The next chunk, or `nil` at the end. A last record without line feed gets one. Call ``check(_:name:)`` on it.
-    mutating func next() throws -> TextChunk? {
-        var bytes = rest
-        rest = []
+    ///
+    /// - Parameter buffer: its memory is used for the chunk.
+    mutating func next(reusing buffer: consuming [UInt8] = []) throws -> TextChunk? {
+        var bytes = buffer
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(contentsOf: rest)
         var scanned = 0
         var end = 0
         var quotesAreOpen = false
@@ -79,7 +82,8 @@ struct ChunkReader {
                 throw DataError("expected a record of at most \(ChunkReader.longestRecord >> 20) MiB; is a quote not closed?", file: name, line: line)
             }
         }
-        rest = Array(bytes[end...])
+        rest.removeAll(keepingCapacity: true)
+        rest.append(contentsOf: bytes[end...])
         bytes.removeLast(bytes.count - end)
         let chunk = TextChunk(bytes: bytes, firstLine: line, lineCount: ChunkReader.lines(in: bytes[...]))
         line += chunk.lineCount
@@ -88,8 +92,23 @@ struct ChunkReader {
 
     private static func lines(in bytes: ArraySlice<UInt8>) -> Int {
         unsafe bytes.withUnsafeBufferPointer { buffer in
-            var count = 0
-            for index in 0..<buffer.count { unsafe count &+= buffer[index] == 0x0a ? 1 : 0 }
+            let raw = UnsafeRawBufferPointer(buffer)
+            var count = 0, position = 0
+            while position &+ 32 <= raw.count {
+                // 32 counters of a byte each, added up before one can overflow.
+                var lanes = SIMD32<UInt8>(repeating: 0)
+                let end = min(raw.count, position &+ 32 &* 255)
+                while position &+ 32 <= end {
+                    let bytes = unsafe raw.loadUnaligned(fromByteOffset: position, as: SIMD32<UInt8>.self)
+                    lanes.replace(with: lanes &+ 1, where: bytes .== 0x0a)
+                    position &+= 32
+                }
+                for lane in lanes.indices { count &+= Int(lanes[lane]) }
+            }
+            while position < raw.count {
+                unsafe count &+= raw[position] == 0x0a ? 1 : 0
+                position &+= 1
+            }
             return count
         }
     }

@@ -143,40 +143,29 @@ public struct DatasetAppender: Sendable {
         _ path: String, itemsPath: String?, into rows: inout AppendedRows, progress: ((ImportProgress) -> Void)?,
         _ body: ([UInt32], [UInt32], [Float], [Int64]) -> Void
     ) throws {
-        let source = try TextSource(path)
-        let format = configuration.format ?? TableFormat(fileName: path).flatMap { EdgeFormat(rawValue: $0.rawValue) } ?? .tsv
-        var chunks = ChunkReader(source, isQuoted: format == .csv)
-        guard let first = try chunks.next() else { throw DataError("expected edges, found an empty file", file: source.name) }
-        let parser = try EdgeChunkParser(first: first, name: source.name, format: format, configuration: configuration)
-        let threads = configuration.threads ?? Kernels.availableProcessors
+        let reader = try EdgeReader(path, configuration: configuration)
         // With a table of items, other new ones are mistakes, unless they are allowed.
         let mayAdd = itemsPath == nil || configuration.allowsMissingItems
-        var batch = [first]
-        var isFirst = true
         var count = 0
-        while !batch.isEmpty {
-            for parsed in try DatasetImporter.parse(batch, hasHeader: isFirst, parser: parser, threads: threads) {
+        try reader.forEachBatch { batch, fraction in
+            for edges in batch.pieces.map(\.edges) {
                 var items: [UInt32] = [], collections: [UInt32] = []
-                items.reserveCapacity(parsed.count)
-                collections.reserveCapacity(parsed.count)
-                for edge in 0..<parsed.count {
-                    let item = parsed.item(edge)
+                items.reserveCapacity(edges.count)
+                collections.reserveCapacity(edges.count)
+                for edge in 0..<edges.count {
+                    let item = edges.item(edge)
                     guard mayAdd || rows.items.contains(item) else {
                         throw DataError(
                             "expected items of the dataset or of \(itemsPath ?? ""), found \"\(item)\", which is in neither (--allow-missing adds it)",
-                            file: source.name, line: parsed.firstLine + Int(parsed.lines[edge]))
+                            file: reader.name, line: edges.firstLine + Int(edges.lines[edge]))
                     }
                     items.append(UInt32(rows.items.row(of: item)))
-                    collections.append(UInt32(rows.collections.row(of: parsed.collection(edge))))
+                    collections.append(UInt32(rows.collections.row(of: edges.collection(edge))))
                 }
                 count += items.count
-                body(items, collections, parsed.weights, parsed.times)
+                body(items, collections, edges.weights, edges.times)
             }
-            isFirst = false
-            let fraction = source.storedBytes.map { $0 == 0 ? 1 : min(1, Double(source.storedBytesRead) / Double($0)) }
             progress?(ImportProgress(stage: .edges, count: count, fraction: fraction))
-            batch = []
-            while batch.count < 2 * threads, let chunk = try chunks.next() { batch.append(chunk) }
         }
     }
 

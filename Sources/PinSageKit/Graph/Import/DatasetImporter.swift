@@ -12,6 +12,7 @@ public struct DatasetImporter: Sendable {
     /// - Parameters:
     ///   - edges: paths of edge files, `-` for standard input; `.gz` is unpacked.
     ///   - items: a table with a column named as the edges' item column, and optionally `title`, `url`, `text`; its other columns are attributes.
+    ///   - collections: a table with a column named as the edges' collection column and `type`: every collection's type.
     ///   - features: dense features.
     ///   - output: the path of the dataset; an older dataset there is replaced.
     ///   - catalog: makes the catalog's writer, given the directory in which ``Dataset/catalogFile`` is to be made; `nil` keeps no descriptions.
@@ -19,7 +20,7 @@ public struct DatasetImporter: Sendable {
     ///   - progress: called between chunks, from the calling thread.
     /// - Throws: ``DataError`` with file, line and column for whatever is wrong with the input.
     public func run(
-        edges: [String], items: String? = nil, features: [FeatureSource] = [], output: String,
+        edges: [String], items: String? = nil, collections: String? = nil, features: [FeatureSource] = [], output: String,
         catalog: ((_ directory: String) throws -> any ItemCatalogWriter)? = nil, metadata: [String: JSONValue] = [:],
         progress: ((ImportProgress) -> Void)? = nil
     ) throws -> ImportReport {
@@ -29,6 +30,7 @@ public struct DatasetImporter: Sendable {
         guard Set(features.map(\.name)).count == features.count else { throw DataError("expected different names for the features") }
         // What can be refused at once is refused before hours of reading.
         let featureImports = try features.map { try FeatureImport($0) }
+        let collectionTable = try collections.map { try CollectionTable($0, configuration: configuration) }
         var writer = try ArtifactWriter(kind: Dataset.kind, at: output)
         let catalogWriter = try catalog?(writer.directory)
 
@@ -49,6 +51,13 @@ public struct DatasetImporter: Sendable {
             try writer.addFile(named: Dataset.catalogFile)
         }
 
+        let types = try collectionTable.map { table in
+            try CollectionTypes(
+                try (0..<names.collections.count).map {
+                    try table.type(of: names.collections[$0], allowsMissing: configuration.allowsMissingItems)
+                })
+        }
+        let typeMetadata = try types?.write(into: &writer) ?? [:]
         let itemCount = names.items.count, collectionCount = names.collections.count
         let identifiers = try Self.write(names, into: &writer, threads: threads)
         for (index, feature) in featureImports.enumerated() {
@@ -61,7 +70,8 @@ public struct DatasetImporter: Sendable {
         let summary = try builder.write(
             log, itemCounts: names.itemCounts, collectionCounts: names.collectionCounts, into: &writer)
         try writer.commit(
-            metadata: Dataset.sizes(items: itemCount, collections: collectionCount, edges: summary.edges).merging(metadata) { size, _ in size })
+            metadata: Dataset.sizes(items: itemCount, collections: collectionCount, edges: summary.edges).merging(typeMetadata) { $1 }
+                .merging(metadata) { own, _ in own })
         var report = ImportReport(
             summary, items: itemCount, collections: collectionCount, edgesRead: edgesRead, itemsDescribed: describedItems ?? 0)
         report.seconds = start.duration(to: clock.now) / .seconds(1)
@@ -162,7 +172,7 @@ public struct DatasetImporter: Sendable {
             for piece in batch.pieces {
                 try log.append(items: piece.items, collections: piece.collections, weights: piece.edges.weights, times: piece.edges.times)
             }
+            progress?(ImportProgress(stage: .edges, count: log.count, fraction: fraction))
         }
     }
 }
-            progress?(ImportProgress(stage: .edges, count: log.count, fraction: fraction))

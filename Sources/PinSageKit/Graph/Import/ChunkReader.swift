@@ -93,17 +93,19 @@ struct ChunkReader {
     private static func lines(in bytes: ArraySlice<UInt8>) -> Int {
         unsafe bytes.withUnsafeBufferPointer { buffer in
             let raw = UnsafeRawBufferPointer(buffer)
+            let low: UInt64 = 0x7f7f_7f7f_7f7f_7f7f, pairs: UInt64 = 0x00ff_00ff_00ff_00ff
             var count = 0, position = 0
-            while position &+ 32 <= raw.count {
-                // 32 counters of a byte each, added up before one can overflow.
-                var lanes = SIMD32<UInt8>(repeating: 0)
-                let end = min(raw.count, position &+ 32 &* 255)
-                while position &+ 32 <= end {
-                    let bytes = unsafe raw.loadUnaligned(fromByteOffset: position, as: SIMD32<UInt8>.self)
-                    lanes.replace(with: lanes &+ 1, where: bytes .== 0x0a)
-                    position &+= 32
+            while position &+ 8 <= raw.count {
+                // Eight counters of a byte each, added up before one can overflow.
+                var counters: UInt64 = 0
+                let end = min(raw.count, position &+ 8 &* 255)
+                while position &+ 8 <= end {
+                    let word = unsafe raw.loadUnaligned(fromByteOffset: position, as: UInt64.self) ^ 0x0a0a_0a0a_0a0a_0a0a
+                    counters &+= ~(((word & low) &+ low) | word | low) &>> 7  // 1 in each byte that was a line feed
+                    position &+= 8
                 }
-                for lane in lanes.indices { count &+= Int(lanes[lane]) }
+                let sums = (counters & pairs) &+ ((counters &>> 8) & pairs)
+                count &+= Int(truncatingIfNeeded: (sums &* 0x0001_0001_0001_0001) &>> 48)
             }
             while position < raw.count {
                 unsafe count &+= raw[position] == 0x0a ? 1 : 0

@@ -55,6 +55,12 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Probability of a walk to restart after a hop.", valueName: "p"))
     var restart: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "The share of each type of collections in the steps of walks, for a dataset with types; others are not entered. [default: all collections alike]",
+            valueName: "type=x,..."))
+    var collectionTypes: TypeShareList?
+
     @Option(help: ArgumentHelp("Margin of the max-margin loss.", valueName: "x"))
     var margin: Float?
 
@@ -184,6 +190,7 @@ struct TrainCommand: ParsableCommand {
         options.walks = walks ?? options.walks
         options.walkLength = walkLength ?? options.walkLength
         options.restart = restart ?? options.restart
+        options.collectionTypes = collectionTypes?.shares ?? options.collectionTypes
         options.pooling = pooling ?? options.pooling
         options.collectionShare = collectionShare ?? options.collectionShare
         if let counts = try neighborCounts() { options.neighbors = counts }

@@ -112,7 +112,8 @@ public struct Dataset: Sendable {
         let resident = resident && !isAppended
         let base = Graph(
             items: try adjacency(artifact, "items", rows: items.count, isAppended: isAppended, resident: resident),
-            collections: try adjacency(artifact, "collections", rows: collections.count, isAppended: isAppended, resident: resident))
+            collections: try adjacency(artifact, "collections", rows: collections.count, isAppended: isAppended, resident: resident),
+            collectionTypes: try CollectionTypes.open(artifact, collectionCount: collections.count))
         guard base.items.targets.count == base.collections.targets.count else {
             throw DataError(
                 "expected as many edges as in the other direction (\(base.items.targets.count)), found \(base.collections.targets.count)",
@@ -147,8 +148,8 @@ public struct Dataset: Sendable {
     /// Writes the dataset as an artifact, without a catalog.
     public func write(to path: String) throws {
         var writer = try ArtifactWriter(kind: Dataset.kind, at: path)
-        try write(into: &writer)
-        try writer.commit(metadata: Dataset.sizes(of: graph).merging(metadata) { size, _ in size })
+        let own = try write(into: &writer)
+        try writer.commit(metadata: own.merging(metadata) { own, _ in own })
     }
 
     /// Writes a dataset with the same items, collections, features and catalog, and another graph of as many rows.
@@ -168,11 +169,14 @@ public struct Dataset: Sendable {
         try writer.commit(metadata: Dataset.sizes(of: graph).merging(metadata) { size, _ in size }.merging(added) { _, new in new })
     }
 
-    func write(into writer: inout ArtifactWriter) throws {
+    /// - Returns: what the manifest's metadata must say of it.
+    func write(into writer: inout ArtifactWriter) throws -> [String: JSONValue] {
         try items.write(into: &writer, prefix: "item_ids")
         try collections.write(into: &writer, prefix: "collection_ids")
         try Dataset.write(graph, into: &writer)
         for table in features { try Dataset.write(table, into: &writer) }
+        let types = try graph.collectionTypes?.write(into: &writer) ?? [:]
+        return Dataset.sizes(of: graph).merging(types) { $1 }
     }
 
     static func write(_ graph: Graph, into writer: inout ArtifactWriter) throws {

@@ -14,7 +14,7 @@ extension TrainingOptions {
     private static var withEveryKey: TrainingOptions {
         var options = TrainingOptions()
         (options.epochs, options.layers, options.hiddenWidth, options.layerWidth, options.dimension, options.idWidth) = (1, 1, 1, 1, 1, 1)
-        (options.walks, options.walkLength, options.restart) = (1, 1, 0.5)
+        (options.walks, options.walkLength, options.restart, options.collectionTypes) = (1, 1, 0.5, [:])
         options.training.hardNegativeRanks = 1...2
         options.training.pairs.largestCollection = 2
         options.training.pairs.mostPairsPerCollection = 1
@@ -29,8 +29,8 @@ extension TrainingOptions {
                 let names = known.keys.sorted().joined(separator: ", ")
                 throw DataError("there is no setting \"\(place)\(key)\"; the settings here are \(names)", file: file)
             }
-            // A choice among cases is written as an object with the case's name: its decoder checks it.
-            if key != "window" { try checkKeys(value, known: inner, file: file, at: place + key + ".") }
+            // A choice among cases is written as an object with the case's name: its decoder checks it. Types have names of their own.
+            if key != "window" && key != "collectionTypes" { try checkKeys(value, known: inner, file: file, at: place + key + ".") }
         }
     }
 

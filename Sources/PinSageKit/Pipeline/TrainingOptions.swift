@@ -20,6 +20,8 @@ public struct TrainingOptions: Codable, Sendable {
     public var walks: Int?
     public var walkLength: Int?
     public var restart: Double?
+    /// The share of each type of collections in the steps of walks (``WalkConfiguration/collectionTypes``); not to be confused with the next one.
+    public var collectionTypes: [String: Double]?
     /// The share of the collections, drawn by seed, whose edges are trained on (paper: 0.2); the model then embeds the whole graph.
     public var collectionShare = 1.0
     /// Whether a share of the edges is held out for validation when no validation pairs are given.

@@ -55,7 +55,10 @@ public struct TrainingRun {
         if !transform.hasContent { configuration.newItemShare = 0 }
         let model = try self.model(transform, defaults: defaults, start: resumed?.model ?? initialModel)
         let fingerprint = output == nil ? 0 : trained.fingerprint
-        if let resumed, resumed.configuration != configuration || resumed.model.configuration != model.configuration {
+        if let resumed,
+            resumed.configuration != configuration || resumed.model.configuration != model.configuration || resumed.model.walks != model.walks
+                || resumed.model.neighborsPerLayer != model.neighborsPerLayer
+        {
             throw ConfigurationError(
                 "--resume needs the settings that the checkpoint was made with; they are in \(output ?? "")/training/cursor.json")
         }
@@ -156,6 +159,7 @@ public struct TrainingRun {
         walks.walks = options.walks ?? walks.walks
         walks.walkLength = options.walkLength ?? walks.walkLength
         walks.restart = options.restart ?? walks.restart
+        walks.collectionTypes = options.collectionTypes
         try ConfigurationError.require(!options.neighbors.isEmpty && options.neighbors.allSatisfy { $0 > 0 }, "neighbors expects positive numbers")
         let perLayer = (0..<layers).map { options.neighbors[min($0, options.neighbors.count - 1)] }
         walks.neighbors = perLayer.max() ?? options.neighbors[0]

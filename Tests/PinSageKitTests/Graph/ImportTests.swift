@@ -140,6 +140,24 @@ import Testing
         #expect(manifests[0] == manifests[1] && manifests[0] == manifests[2])
     }
 
+    /// Steps of the import overlap and a later one may fail sooner; what is reported is still the first mistake in the file, on any number of threads.
+    @Test(arguments: [1, 2, 7])
+    func theFirstMistakeIsReported(threads: Int) throws {
+        var lines = (0..<200_000).map { "item-\($0 % 5000)\tcollection-\($0 % 300)" }
+        lines[150_000] = "a\tb\tc"
+        lines[199_999] = "d"
+        for (mistake, expected) in [(nil as Int?, "found 3"), (80_000, "\"strange\""), (150_001, "found 3")] {
+            var text = lines
+            if let mistake { text[mistake] = "strange\tcollection-1" }
+            let items = "item\n" + (0..<5000).map { "item-\($0)\n" }.joined()
+            let error = #expect(throws: DataError.self) {
+                try run("item\tcollection\n" + text.joined(separator: "\n"), items: items, threads: threads)
+            }
+            #expect(error?.message.contains(expected) == true, "\(error?.description ?? "")")
+            #expect(error?.line == min(mistake ?? .max, 150_000) + 2)
+        }
+    }
+
     @Test func chunksEndAtRecords() throws {
         let text = "item,collection\n" + (0..<500).map { "\"a\($0)\n\"\"x\"\"\",\"c\n\($0 % 7)\"\n" }.joined()
         let path = try folder.write("e.csv", text)

@@ -152,12 +152,14 @@ public struct NeighborhoodFile: Sendable {
     /// What neighborhoods depend on beside the graph.
     static func settings(_ sampler: NeighborhoodSampler) -> [String: JSONValue] {
         let walks = sampler.configuration
-        return [
+        let types = walks.collectionTypes.map { ["collection_types": JSONValue.object($0.mapValues { JSONValue($0) })] } ?? [:]
+        let settings: [String: JSONValue] = [
             "neighbors": JSONValue(walks.neighbors), "walks": JSONValue(walks.walks),
             "walk_length": JSONValue(walks.walkLength), "restart": JSONValue(walks.restart), "weighted": JSONValue(walks.weighted),
             "not_before": walks.notBefore.map { .integer($0) } ?? .null, "before": walks.before.map { .integer($0) } ?? .null,
             "seed": JSONValue(String(sampler.seed)),
         ]
+        return settings.merging(types) { $1 }
     }
 
     /// The shape that all of these arrays have, or nil.

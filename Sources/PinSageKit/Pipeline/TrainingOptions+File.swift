@@ -4,11 +4,17 @@ extension TrainingOptions {
     /// - Throws: ``DataError`` naming the file.
     public static func read(from path: String) throws -> TrainingOptions {
         // Laid over the defaults, so that a file need name only what it changes.
-        let defaults = try JSONValue(parsing: Array(JSONFile.text(of: TrainingOptions()).utf8))
+        let (defaults, known) = try documents.get()
         let given = try JSONValue(contentsOf: path)
         guard given.object != nil else { throw DataError("expected a JSON object of settings", file: path) }
-        try checkKeys(given, known: try JSONValue(parsing: Array(JSONFile.text(of: TrainingOptions.withEveryKey).utf8)), file: path, at: "")
+        try checkKeys(given, known: known, file: path, at: "")
         return try JSONFile.decode(TrainingOptions.self, from: try merged(defaults, given, file: path, at: ""), file: path)
+    }
+
+    /// The defaults, and options with every key, as JSON.
+    private static let documents = Result<(defaults: JSONValue, known: JSONValue), any Error> {
+        func json(_ options: TrainingOptions) throws -> JSONValue { try JSONValue(parsing: Array(JSONFile.text(of: options).utf8)) }
+        return (try json(TrainingOptions()), try json(withEveryKey))
     }
 
     /// Options in which nothing is absent: encoded, they have every key that a file may have.

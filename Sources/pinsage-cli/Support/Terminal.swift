@@ -9,7 +9,18 @@ internal import PinSageKit
 enum Terminal {
     static var isErrorTerminal: Bool { isatty(2) == 1 }
 
-    static func error(_ line: String) { write(line + "\n", to: 2) }
+    /// Whether messages may be coloured: on a terminal that can, unless NO_COLOR is set (https://no-color.org).
+    private static let isColored = isErrorTerminal && isUnset("NO_COLOR") && unsafe getenv("TERM").map { unsafe strcmp($0, "dumb") } != 0
+
+    private static func isUnset(_ name: String) -> Bool { unsafe getenv(name).map { unsafe $0.pointee == 0 } ?? true }
+
+    /// A line on standard error; what it begins with ("error:", "warning:") is red or yellow where ``isColored``.
+    static func error(_ line: String) {
+        for (prefix, color) in [("error:", 31), ("warning:", 33)] where isColored && line.hasPrefix(prefix) {
+            return write("\u{1b}[1;\(color)m\(prefix)\u{1b}[0m\(line.dropFirst(prefix.count))\n", to: 2)
+        }
+        write(line + "\n", to: 2)
+    }
 
     static func result(_ text: String) { write(text.hasSuffix("\n") ? text : text + "\n", to: 1) }
 

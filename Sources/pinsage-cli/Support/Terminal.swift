@@ -9,10 +9,17 @@ internal import PinSageKit
 enum Terminal {
     static var isErrorTerminal: Bool { isatty(2) == 1 }
 
-    /// Whether messages may be coloured: on a terminal that can, unless NO_COLOR is set (https://no-color.org).
-    private static let isColored = isErrorTerminal && isUnset("NO_COLOR") && unsafe getenv("TERM").map { unsafe strcmp($0, "dumb") } != 0
+    /// Whether messages may be colored: on a terminal that can, unless NO_COLOR is set (https://no-color.org).
+    private static let isColored: Bool = {
+        guard isErrorTerminal, let terminal = setting("TERM"), terminal != "dumb" else { return false }
+        return setting("NO_COLOR") == nil
+    }()
 
-    private static func isUnset(_ name: String) -> Bool { unsafe getenv(name).map { unsafe $0.pointee == 0 } ?? true }
+    /// A variable of the environment that is not empty.
+    private static func setting(_ name: String) -> String? {
+        guard let value = unsafe getenv(name), unsafe value.pointee != 0 else { return nil }
+        return unsafe String(cString: value)
+    }
 
     /// A line on standard error; what it begins with ("error:", "warning:") is red or yellow where ``isColored``.
     static func error(_ line: String) {

@@ -40,7 +40,9 @@ let serverTargets: [FuzzTarget] = [
             Task.detached {
                 let (reply, route) = await asking.reply(to: question)
                 demand(reply.status != 500, "no request is our own mistake (\(route)): \(String(decoding: reply.body, as: UTF8.self))")
-                if reply.contentType == "application/json" {
+                if reply.status == 204 {
+                    demand(reply.body.isEmpty, "an answer of 204 has no body (\(route))")
+                } else if reply.contentType == "application/json" {
                     demand((try? JSONValue(parsing: reply.body)) != nil, "answers are JSON (\(route))")
                 }
                 done.signal()

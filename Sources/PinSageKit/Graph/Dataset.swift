@@ -72,7 +72,10 @@ public struct Dataset: Sendable {
     /// - Throws: ``DataError`` when it is missing, truncated or of another kind, or its parts do not fit together.
     /// - Complexity: O(1), unless resident or there are appended edges, which are merged in memory: O(edges) until ``compact(_:threads:)``
     public static func open(_ path: String, resident: Bool = false) throws -> Dataset {
-        let artifact = try Artifact.open(path, kind: kind)
+        try read(Artifact.open(path, kind: kind), resident: resident)
+    }
+
+    static func read(_ artifact: Artifact, resident: Bool = false) throws -> Dataset {
         let parts = try parts(of: artifact, resident: resident)
         let items = parts.items, collections = parts.collections
         let graph = try parts.added.map { try parts.base.merged(with: $0, threads: Kernels.availableProcessors) } ?? parts.base
@@ -83,7 +86,8 @@ public struct Dataset: Sendable {
         metadata["overlay"] = nil
         let checksums = ["offsets", "targets", "weights", "times"].map { artifact.manifest.files["graph/items.\($0).npy"]?.crc32c ?? 0 }
         return Dataset(
-            path: path, graph: graph, items: items, collections: collections, features: features, metadata: metadata, appended: parts.added,
+            path: artifact.path, graph: graph, items: items, collections: collections, features: features, metadata: metadata,
+            appended: parts.added,
             graphChecksum: checksums.map { hexadecimal($0) }.joined())
     }
 

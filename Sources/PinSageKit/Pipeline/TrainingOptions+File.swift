@@ -3,12 +3,16 @@ extension TrainingOptions {
     ///
     /// - Throws: ``DataError`` naming the file.
     public static func read(from path: String, over options: TrainingOptions = TrainingOptions()) throws -> TrainingOptions {
-        let defaults = try JSONValue(parsing: Array(JSONFile.text(of: options).utf8))
         let given = try JSONValue(contentsOf: path)
         guard given.object != nil else { throw DataError("expected a JSON object of settings", file: path) }
-        try checkKeys(given, known: try JSONValue(parsing: Array(JSONFile.text(of: TrainingOptions.withEveryKey).utf8)), file: path, at: "")
-        return try JSONFile.decode(TrainingOptions.self, from: try merged(defaults, given, file: path, at: ""), file: path)
+        try checkKeys(given, known: try everyKey.get(), file: path, at: "")
+        return try JSONFile.decode(TrainingOptions.self, from: try merged(try json(of: options), given, file: path, at: ""), file: path)
     }
+
+    private static func json(of options: TrainingOptions) throws -> JSONValue { try JSONValue(parsing: Array(JSONFile.text(of: options).utf8)) }
+
+    /// ``withEveryKey`` as JSON, made once.
+    private static let everyKey = Result<JSONValue, any Error> { try json(of: withEveryKey) }
 
     /// Options in which nothing is absent: encoded, they have every key that a file may have.
     private static var withEveryKey: TrainingOptions {

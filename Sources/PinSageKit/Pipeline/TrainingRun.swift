@@ -1,7 +1,7 @@
 /// Training from a dataset to a model: features, positive pairs, validation, checkpoints.
 ///
 /// It composes what the layers below offer; ``Trainer`` is the training loop itself.
-public struct TrainingRun {
+public struct TrainingRun: Sendable {
     public let dataset: Dataset
     public let options: TrainingOptions
     private let catalog: (any ItemCatalog)?

@@ -116,7 +116,10 @@ public enum StoredIndex {
     /// - Throws: ``DataError`` when it is missing, damaged or of an unknown kind of index.
     /// - Complexity: O(1); the arrays are mapped.
     public static func open(_ path: String, kernels: Kernels) throws -> any NearestNeighborIndex {
-        let artifact = try Artifact.open(path, kind: kind)
+        try read(Artifact.open(path, kind: kind), kernels: kernels)
+    }
+
+    static func read(_ artifact: Artifact, kernels: Kernels) throws -> any NearestNeighborIndex {
         let name = artifact.manifest.metadata["index"]?.string
         switch name {
         case ExactIndex.name: return try ExactIndex(artifact, kernels: kernels)
@@ -125,7 +128,7 @@ public enum StoredIndex {
         default:
             throw DataError(
                 "expected an index of kind \(ExactIndex.name), \(HNSWIndex.name) or \(LSHIndex.name), found \(name.map { "\"\($0)\"" } ?? "none")",
-                file: path + "/" + Manifest.fileName)
+                file: artifact.path + "/" + Manifest.fileName)
         }
     }
 }

@@ -63,7 +63,7 @@ public final class OutputFile {
     }
 
     /// Writes the bytes of a buffer, which is not kept.
-    public func write(_ bytes: UnsafeRawBufferPointer) throws {
+    func write(_ bytes: UnsafeRawBufferPointer) throws {
         if bytes.count >= OutputFile.bufferBytes {
             try flush()
             unsafe crc.update(bytes)

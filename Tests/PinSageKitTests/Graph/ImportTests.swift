@@ -177,6 +177,20 @@ import Testing
         #expect(records == 501 && pieces > 100 && nextLine == 1 + 1 + 1500)
     }
 
+    /// Small files get small buffers: what a few bytes of gzip hold comes in pieces then, and longer records than the file are whole.
+    @Test func aSmallFileOfMuchText() throws {
+        let text = "item\tcollection\n" + String(repeating: "a\tc\n", count: 20_000) + String(repeating: "x", count: 50_000) + "\tc\nb\tc"
+        let path = try folder.write("e.tsv", text)
+        guard try PinSageTestSupport.run("gzip", ["-k", path]) != nil else { return }
+        var chunks = try ChunkReader(TextSource(path + ".gz"), isQuoted: false)
+        var bytes: [UInt8] = [], pieces = 0
+        while let chunk = try chunks.next() {
+            bytes += chunk.bytes
+            pieces += 1
+        }
+        #expect(bytes == Array((text + "\n").utf8) && pieces > 10)
+    }
+
     struct Bad: Sendable, CustomTestStringConvertible {
         var text: String
         var name = "e.tsv"

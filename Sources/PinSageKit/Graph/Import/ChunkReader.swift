@@ -45,7 +45,8 @@ struct ChunkReader {
         while true {
             if !isAtEnd {
                 let old = bytes.count
-                let wanted = max(chunkBytes, old)  // doubling: a long record is scanned once
+                // Doubling: a long record is scanned once. No more room than a small file needs, so that small files cost little.
+                let wanted = max(min(chunkBytes, max(source.storedBytes ?? chunkBytes, 1 << 12) + 1), old)
                 bytes.append(contentsOf: repeatElement(0, count: wanted))
                 let read = try unsafe bytes.withUnsafeMutableBytes {
                     try unsafe source.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[old...]))

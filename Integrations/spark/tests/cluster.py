@@ -101,7 +101,7 @@ class ClusterTests(unittest.TestCase):
             self.at("report.json"),
             *arguments,
         )
-        self.assertEqual(result.returncode, 0, result.stderr[-6000:])
+        self.assertEqual(result.returncode, 0, (result.stdout + result.stderr)[-6000:])
         return json.loads(Path(self.at("report.json")).read_text())
 
     def check(self, output: str, model: str, report: dict[str, Any], layers: int) -> None:
@@ -137,7 +137,8 @@ class ClusterTests(unittest.TestCase):
         refused = self.cluster.submit(
             "embed", "--model", self.at("m"), "--library", self.library, "--output", self.at("e"), "--dataset", self.at("d")
         )
-        self.assertIn(f"error: expected nothing at {self.at('e')}, found something", refused.stderr)
+        # spark-submit gives what the program writes to standard error to its own standard output.
+        self.assertIn(f"error: expected nothing at {self.at('e')}, found something", refused.stdout)
 
     def test_from_tables(self) -> None:
         """One layer with max pooling; nothing but Parquet reaches the executors."""
@@ -170,7 +171,7 @@ class ClusterTests(unittest.TestCase):
             ["neighborhoods", "--neighborhoods", self.at("n1"), self.at("n2"), "--output", self.at("n.parquet")],
         ):
             result = self.cluster.submit(*arguments)
-            self.assertEqual(result.returncode, 0, result.stderr[-6000:])
+            self.assertEqual(result.returncode, 0, (result.stdout + result.stderr)[-6000:])
         tables = ["--features", self.at("f.parquet"), "--neighborhoods", self.at("n.parquet")]
         self.check("y", "x", self.embed("y", "x", *tables), 1)
         # What a task finds wrong is what the user reads.
@@ -196,7 +197,7 @@ class ClusterTests(unittest.TestCase):
         self.assertNotEqual(failed.returncode, 0)
         self.assertIn(
             f"error: expected neighbors among the items 0 ..< {self.items}, found {self.items + 7} in the neighborhood of item {row}",
-            failed.stderr,
+            failed.stdout,
         )
 
     def test_without_layers(self) -> None:

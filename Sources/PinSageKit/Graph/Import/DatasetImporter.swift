@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// Makes a dataset of text files and dense features.
 ///
-/// Edges are parsed by all threads while two of them look up items and collections in the order of the file (``EdgeReader``): rows are given in the order of
+/// Edges are parsed by all threads while two of them look up items and collections in the order of the file (`EdgeReader`): rows are given in the order of
 /// first mention, on any number of threads. Nothing is at the output's path before everything was read, checked and written.
 public struct DatasetImporter: Sendable {
     public let configuration: ImportConfiguration

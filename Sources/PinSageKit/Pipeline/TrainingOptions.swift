@@ -34,6 +34,8 @@ public struct TrainingOptions: Codable, Sendable {
     public static var forCollections: TrainingOptions {
         var options = TrainingOptions()
         options.training.queryMembers = 50
+        // The members of the pair's own collection alone are no negatives: nearly every item shares some collection with one of many members.
+        options.training.negativeExclusion = .collection
         options.training.loss = .softmax
         options.training.temperature = 0.1
         options.training.learningRate = 3e-3

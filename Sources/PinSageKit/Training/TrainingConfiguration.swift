@@ -80,8 +80,6 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     public var initialNoise: Float = 0.05
     /// The most members of the pair's collection, the query among them and the positive not, whose mean embedding asks for the positive. 1 asks
     /// with the query alone, as one item asks for its related ones; more train for questions of whole collections, which are asked that way.
-    /// With more than 1 only the members of the pair's own collection do not count as negatives (``NegativeExclusion/collection``): nearly
-    /// every item shares some collection with one of many members.
     public var queryMembers = 1
     /// Seconds between checkpoints, beside the one at every epoch's end.
     public var checkpointSeconds: Double = 120

@@ -216,7 +216,7 @@ final class MinibatchSource: @unchecked Sendable {
                     entry = entries[Int(entry)].next
                 }
             }
-            switch configuration.queryMembers > 1 ? .collection : configuration.negativeExclusion {
+            switch configuration.negativeExclusion {
             case .coMembers: for collection in graph.collections(of: pair.query) { exclude(membersOf: collection) }
             case .collection: exclude(membersOf: pair.collection)
             }

@@ -175,17 +175,25 @@ public struct TrainingRun: Sendable {
         }
         return PinSageModel(
             configuration: configuration, parameters: start?.parameters ?? .initial(configuration, options.training), walks: walks,
-            neighborsPerLayer: perLayer, seed: options.training.seed, features: transform, idVectors: start?.idVectors)
+            neighborsPerLayer: perLayer, seed: options.training.seed, features: transform, idVectors: start?.idVectors,
+            idItems: idWidth > 0 ? dataset.items : nil)
     }
 
     private func startingIDVectors(_ graph: Graph, width: Int, from start: PinSageModel?) throws -> Matrix {
         guard let known = start?.idVectors else { return try initialIDVectors(graph, width: width) }
+        var vectors = Matrix(rows: graph.itemCount, columns: width)
+        if let items = start?.idItems {
+            for item in 0..<graph.itemCount {
+                guard let row = items.row(ofRow: item, in: dataset.items) else { continue }
+                vectors.replaceRows(from: item, with: known.rows(row..<row + 1))
+            }
+            return vectors
+        }
         guard known.rows <= graph.itemCount else {
             throw DataError(
                 "the model to start from has id vectors of \(known.rows) items: expected a dataset with at least as many, found \(graph.itemCount)",
                 file: dataset.path)
         }
-        var vectors = Matrix(rows: graph.itemCount, columns: width)
         vectors.replaceRows(from: 0, with: known)
         return vectors
     }

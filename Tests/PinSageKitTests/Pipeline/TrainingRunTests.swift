@@ -48,7 +48,38 @@ import Testing
         var other = open
         other.dimension = 16
         #expect(throws: ConfigurationError.self) { try run(Self.dataset(), other, initial: old) }
-        #expect(throws: DataError.self) { try run(Self.dataset(items: 120, extra: 0), open, initial: further) }
+        // A model that does not know its items has rows only, and more of them than this dataset.
+        var nameless = further
+        nameless.idItems = nil
+        #expect(throws: DataError.self) { try run(Self.dataset(items: 120, extra: 0), open, initial: nameless) }
+    }
+
+    /// The same items imported again in another order, without the first and with a new one: everyone's vector is found by name, for a warm
+    /// start and for embedding.
+    @Test func idVectorsAreFoundByName() throws {
+        let (old, _) = try run(Self.dataset(), Self.options())
+        let known = try #require(old.idVectors)
+        let other = Self.dataset()
+        let names = (1..<120).reversed().map { "i\($0)" } + ["new"]
+        let newer = Dataset(graph: other.graph, items: Identifiers(names), collections: other.collections)
+        var open = TrainingOptions()
+        (open.epochs, open.walks, open.neighbors) = (0, 20, [6])
+        let (started, _) = try run(newer, open, initial: old)
+        let vectors = try #require(started.idVectors)
+        for (row, name) in names.enumerated() {
+            let expected = Int(name.dropFirst()).map { known.row($0) } ?? [Float](repeating: 0, count: 8)
+            #expect(vectors.row(row) == expected, "\(name)")
+        }
+        #expect(started.idItems?[0] == "i119")
+
+        let kernels = try Kernels(threads: 1)
+        let ids = try IDRows(old, itemCount: 120, items: newer.items)
+        var rows = Matrix(rows: 120, columns: old.configuration.inputWidth)
+        try ids.fill(Array(0..<120), into: &rows, kernels: kernels)
+        for row in 0..<120 { #expect(Array(rows.row(row).suffix(8)) == vectors.row(row)) }
+        rows = Matrix(rows: 3, columns: old.configuration.inputWidth)
+        try ids.fill([3, 7, 2], into: &rows, kernels: kernels)
+        #expect(Array(rows.row(1).suffix(8)) == known.row(112))
     }
 
     /// Collections that ask: id vectors beside whatever there is, and what is held out is asked for by the rest of its collection, which finds

@@ -72,8 +72,21 @@ public struct Kernels: Sendable {
         self.threads = max(1, threads ?? Kernels.availableProcessors)
     }
 
-    /// The number of processors that this process may run on.
+    /// The number of processors that this process may run on: those that taskset, a container's set or mpirun left it.
     public static var availableProcessors: Int {
+        #if os(Linux)
+            var set = cpu_set_t()
+            let size = MemoryLayout<cpu_set_t>.size
+            if unsafe sched_getaffinity(0, size, &set) == 0 {
+                let count = unsafe withUnsafeBytes(of: &set) { unsafe $0.reduce(0) { $0 + $1.nonzeroBitCount } }
+                if count > 0 { return count }
+            }
+        #endif
+        return onlineProcessors
+    }
+
+    /// The number of processors of the machine.
+    public static var onlineProcessors: Int {
         Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     }
 

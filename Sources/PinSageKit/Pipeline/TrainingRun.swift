@@ -6,13 +6,19 @@ public struct TrainingRun {
     public let options: TrainingOptions
     private let catalog: (any ItemCatalog)?
     private let kernels: Kernels
+    private let group: any TrainingGroup
 
-    /// - Parameter catalog: titles, texts and attributes, where the features ask for them.
-    public init(dataset: Dataset, catalog: (any ItemCatalog)?, options: TrainingOptions, kernels: Kernels) {
+    /// - Parameters:
+    ///   - catalog: titles, texts and attributes, where the features ask for them.
+    ///   - group: the processes that train together. Each makes the same run; rank 0 alone measures and writes.
+    public init(
+        dataset: Dataset, catalog: (any ItemCatalog)?, options: TrainingOptions, kernels: Kernels, group: any TrainingGroup = SoleProcess()
+    ) {
         self.dataset = dataset
         self.catalog = catalog
         self.options = options
         self.kernels = kernels
+        self.group = group
     }
 
     /// Where a run reports to and what may stop it.
@@ -37,6 +43,8 @@ public struct TrainingRun {
     public func run(
         output: String?, resumes: Bool = false, validation: EvaluationTask? = nil, initialModel: PinSageModel? = nil, hooks: Hooks = Hooks()
     ) throws -> (model: PinSageModel, state: TrainingState) {
+        // The other ranks may have no such path; where to go on is rank 0's to say.
+        let output = group.rank == 0 ? output : nil
         // Before hours of work, not after.
         if let output { try ArtifactWriter.check(output, kind: PinSageModel.kind) }
         try dataset.checkTargets()
@@ -63,7 +71,7 @@ public struct TrainingRun {
             model.configuration.idWidth > 0 ? try startingIDVectors(trained, width: model.configuration.idWidth, from: initialModel) : nil
         let trainer = try Trainer(
             graph: trained, features: inputs, model: model.configuration, walks: model.walks, neighborsPerLayer: model.neighborsPerLayer,
-            configuration: configuration, idVectors: idVectors, kernels: kernels)
+            configuration: configuration, idVectors: idVectors, kernels: kernels, group: group)
 
         var trainerHooks = Trainer.Hooks()
         trainerHooks.onEvent = hooks.onEvent

@@ -7,7 +7,9 @@ struct PairLoss {
         /// (P) rows of the queries and of their positives.
         var queries: [Int64] = []
         var positives: [Int64] = []
-        /// (M) rows of the shared negatives.
+        /// Which of the M shared negatives this rank embeds: all of them in a run of one process.
+        var ownNegatives = 0..<0
+        /// Rows of the shared negatives that this rank embeds, `ownNegatives.count`.
         var negatives: [Int64] = []
         /// (P + 1) and (Z): each pair's own hard negatives.
         var hardOffsets: [Int64] = [0]
@@ -20,6 +22,7 @@ struct PairLoss {
 
     let configuration: TrainingConfiguration
     let kernels: Kernels
+    private let group: any TrainingGroup
     private var queries = Matrix(rows: 0, columns: 0)
     private var positives = Matrix(rows: 0, columns: 0)
     private var negatives = Matrix(rows: 0, columns: 0)
@@ -27,19 +30,29 @@ struct PairLoss {
     private var dpositives = Matrix(rows: 0, columns: 0)
     private var dnegatives = Matrix(rows: 0, columns: 0)
 
-    init(configuration: TrainingConfiguration, kernels: Kernels) {
+    init(configuration: TrainingConfiguration, kernels: Kernels, group: any TrainingGroup = SoleProcess()) {
         self.configuration = configuration
         self.kernels = kernels
+        self.group = group
     }
 
-    /// The mean loss of the pairs; `dz` becomes its gradient by z.
+    /// This rank's part of the mean loss of all ranks' pairs; `dz` becomes the gradient of all of it by this rank's z.
     ///
+    /// The negatives' vectors go to every rank, and the gradients by them come back summed, so that no rank embeds what another does.
     /// Shapes: z, dz (rows, E).
-    mutating func loss(z: Matrix, layout: Layout, dz: inout Matrix) throws(KernelError) -> Double {
+    /// - Parameter pairCount: pairs of all ranks; `nil`: this is the only one.
+    mutating func loss(z: Matrix, layout: Layout, pairCount: Int? = nil, dz: inout Matrix) throws -> Double {
         let pairs = layout.queries.count
+        let allPairs = max(pairCount ?? pairs, 1)
         try kernels.gather(z, rows: layout.queries, into: &queries)
         try kernels.gather(z, rows: layout.positives, into: &positives)
         try kernels.gather(z, rows: layout.negatives, into: &negatives)
+        var hardCount = layout.hard.count
+        if group.size > 1 {
+            let all = try group.gatherElements(negatives.values)
+            negatives = Matrix(rows: all.count / z.columns, columns: z.columns, values: all)
+            hardCount = Int(try group.sum(of: Double(hardCount)))
+        }
 
         var shared = Matrix(rows: 0, columns: 0)
         try kernels.product(queries, transposed: false, negatives, transposed: true, into: &shared)
@@ -48,13 +61,13 @@ struct PairLoss {
             positive: try kernels.rowDots(queries, positives), shared: shared, hardOffsets: layout.hardOffsets,
             hard: try kernels.raggedDots(queries, z, offsets: layout.hardOffsets, targets: layout.hard))
         shared = Matrix(rows: 0, columns: 0)  // the scores are its only owner now, so the loss may overwrite them in place
-        let perPair = 1 / Float(max(pairs, 1))
+        let perPair = 1 / Float(allPairs)
         let losses: [Float]
         switch configuration.loss {
         case .maxMargin:
-            let hardPerPair = max(1, layout.hard.count / max(pairs, 1))
+            let hardPerPair = max(1, hardCount / allPairs)
             losses = try kernels.maxMarginLoss(
-                &scores, margin: configuration.margin, sharedWeight: perPair / Float(max(layout.negatives.count, 1)),
+                &scores, margin: configuration.margin, sharedWeight: perPair / Float(max(negatives.rows, 1)),
                 hardWeight: perPair * configuration.hardNegativeWeight / Float(hardPerPair))
         case .softmax:
             losses = try kernels.sampledSoftmaxLoss(
@@ -82,6 +95,10 @@ struct PairLoss {
         }
         try kernels.scatterAdd(dqueries, to: layout.queries, of: &dz)
         try kernels.scatterAdd(dpositives, to: layout.positives, of: &dz)
+        if group.size > 1 {
+            try group.sum(&dnegatives.values)
+            dnegatives = dnegatives.rows(layout.ownNegatives)
+        }
         try kernels.scatterAdd(dnegatives, to: layout.negatives, of: &dz)
         return losses.reduce(0.0) { $0 + Double($1) }
     }

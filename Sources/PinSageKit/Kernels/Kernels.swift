@@ -1,9 +1,5 @@
 internal import CKernels
-#if canImport(Darwin)
-    internal import Darwin
-#else
-    internal import Glibc
-#endif
+internal import Foundation
 
 /// Instruction sets that the C kernels have leaves for.
 public enum InstructionSet: String, CaseIterable, Sendable, Codable {
@@ -73,17 +69,7 @@ public struct Kernels: Sendable {
     }
 
     /// The number of processors that this process may run on: those that taskset, a container's set or mpirun left it.
-    public static var availableProcessors: Int {
-        #if os(Linux)
-            var set = cpu_set_t()
-            let size = MemoryLayout<cpu_set_t>.size
-            if unsafe sched_getaffinity(0, size, &set) == 0 {
-                let count = unsafe withUnsafeBytes(of: &set) { unsafe $0.reduce(0) { $0 + $1.nonzeroBitCount } }
-                if count > 0 { return count }
-            }
-        #endif
-        return onlineProcessors
-    }
+    public static var availableProcessors: Int { ProcessInfo.processInfo.activeProcessorCount }
 
     /// The number of processors of the machine.
     public static var onlineProcessors: Int {

@@ -30,7 +30,9 @@ extension TrainingState {
         optimizer.first = try optimizer.first.map { try group.broadcastElements($0) }
         optimizer.second = try optimizer.second.map { try group.broadcastElements($0) }
         if var vectors = idVectors {
-            for part in [\IDVectors.table, \.first, \.second] { vectors[keyPath: part].values = try group.broadcastElements(vectors[keyPath: part].values) }
+            vectors.table.values = try group.broadcastElements(vectors.table.values)
+            vectors.first.values = try group.broadcastElements(vectors.first.values)
+            vectors.second.values = try group.broadcastElements(vectors.second.values)
             idVectors = vectors
         }
         guard let known = cursor.best else {

@@ -3,7 +3,7 @@ SWIFT ?= swift
 # Release builds of the program; tests run in debug (the library is optimised there too).
 BUILD := $(SWIFT) build -c release
 
-.PHONY: setup demo test test-neon test-avx512 test-sanitized test-mpi bench lint example example-server fuzz kills soak recipes docs dist api-check clean
+.PHONY: setup demo test test-neon test-avx512 test-sanitized bench lint example example-server fuzz kills soak recipes test-spark test-mpi docs dist api-check clean
 
 setup:
 	@scripts/setup
@@ -66,6 +66,10 @@ soak: setup
 recipes: setup
 	$(SWIFT) build --product pinsage-cli
 	scripts/check-recipes
+
+# Integrations/spark beside the local pass, on a master and two workers of this machine. The engine is a download of some 400 MB.
+test-spark: setup
+	scripts/test-spark
 
 # The guides and every public symbol, with warnings as errors.
 docs: setup

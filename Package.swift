@@ -21,6 +21,8 @@ let package = Package(
     products: [
         .library(name: "PinSageKit", targets: ["PinSageKit"]),
         .library(name: "PinSageCatalog", targets: ["PinSageCatalog"]),
+        // The C kernels for other languages, which call them as include/*.h says: Integrations/spark does.
+        .library(name: "PinSageKernels", type: .dynamic, targets: ["CKernels"]),
         .executable(name: "pinsage-cli", targets: ["pinsage-cli"]),
         .executable(name: "bench", targets: ["bench"]),
     ],
@@ -37,8 +39,6 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
-        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -84,8 +84,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "Logging", package: "swift-log"),
             ],

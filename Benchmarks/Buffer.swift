@@ -52,6 +52,8 @@ struct Generator {
         return z ^ (z >> 31)
     }
     mutating func below(_ bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
+    /// Uniform in 0 ..< 1.
+    mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }
     /// Uniform in -1 ..< 1.
     mutating func float() -> Float { Float(next() >> 40) / Float(1 << 23) - 1 }
 

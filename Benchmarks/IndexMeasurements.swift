@@ -78,7 +78,7 @@ struct IndexMeasurements {
         let hashed = try LSHIndex.build(embeddings, configuration: LSHConfiguration(recall: recall), kernels: kernels)
         print("share  index  recall@10   one query: median ms   p99 ms")
         for share in [0.01, 0.1, 0.5, 1] {
-            var random = SystemlessRandom(state: 3)
+            var random = Generator(3)
             let filter = ItemFilter(items: count, allowed: (0..<count).lazy.filter { _ in random.fraction() < share }.map { ItemID($0) })
             let truth = try exact.neighbors(of: queries, k: 10, among: filter, excluding: [])
             let kinds: [(String, any NearestNeighborIndex)] = [("exact", exact), ("hnsw", graph), ("lsh", hashed)]
@@ -101,7 +101,7 @@ struct IndexMeasurements {
                 vectors: StoredArray(rows.flatMap { embeddings.vectors[$0 * width..<($0 + 1) * width] }), dimension: width,
                 isNormalized: embeddings.isNormalized)
         }
-        var random = SystemlessRandom(state: 5)
+        var random = Generator(5)
         let gone = Set((0..<first).map { ($0, random.next()) }.sorted { $0.1 < $1.1 }.prefix(first - left).map(\.0))
         let (index, build) = try time {
             try HNSWIndex.build(try part(Array(0..<first)), configuration: configuration, kernels: kernels)
@@ -142,19 +142,4 @@ struct IndexMeasurements {
     }
 
     private func text(_ seconds: Double) -> String { String(format: "%.3f", seconds) }
-
-    /// SplitMix64: the same filters on every machine.
-    private struct SystemlessRandom {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return z ^ (z >> 31)
-        }
-
-        mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }
-    }
 }

@@ -63,6 +63,19 @@ void ps_walk_forget(ps_walk *walk);
 /// Returns how many there are. It sets the walk's query to the rows that it looks at.
 int64_t ps_walk_choose(ps_walk *walk, const uint64_t *keys, int64_t count, int64_t kept, int64_t most, uint32_t *chosen);
 
+/// Every upper list's owner is a row.
+ps_status ps_check_owners(const ps_hnsw_graph *graph);
+
+/// Writes one list anew: `list` (`width` rows) of `center` in `layer` becomes `out` (`most` rows, PS_HNSW_NONE after the last).
+typedef void ps_list_rewriter(ps_walk *walk, const void *of_all, int64_t center, int32_t layer, const uint32_t *list, int64_t width, int64_t most,
+                              uint32_t *out);
+/// Bytes of workspace for ps_rewrite_lists with `breadth` candidates a list.
+ps_status ps_rewrite_workspace_bytes(const ps_context *ctx, const ps_hnsw_graph *graph, int64_t breadth, int64_t *bytes);
+/// Writes all lists of a checked graph anew, into other memory: links (N,links_kept), upper_links (upper_rows,upper_kept).
+ps_status ps_rewrite_lists(const ps_context *ctx, const ps_hnsw_graph *graph, int64_t breadth, ps_list_rewriter *rewrite, const void *of_all,
+                           int64_t links_kept, int64_t upper_kept, uint32_t *links, uint32_t *upper_links, void *workspace,
+                           int64_t workspace_bytes);
+
 /// Whether the row was seen already; marks it.
 static inline int32_t ps_walk_mark(ps_walk *walk, uint32_t row) {
     uint64_t bit = 1ull << (row & 63), *word = &walk->visited[row >> 6];

@@ -123,12 +123,6 @@ static void extend_list(ps_walk *walk, const ps_insertion *all, int64_t center, 
     for (int64_t i = total; i < width; i++) list[i] = PS_HNSW_NONE;
 }
 
-static ps_status check_owners(const ps_hnsw_graph *graph) {
-    PS_REQUIRE(graph->upper_owners != NULL || graph->upper_rows == 0, PS_NULL_POINTER);
-    for (int64_t i = 0; i < graph->upper_rows; i++) PS_REQUIRE(graph->upper_owners[i] < graph->N, PS_INDEX_OUT_OF_RANGE);
-    return PS_OK;
-}
-
 typedef struct ps_insert_layout {
     int64_t walks, first_list, back, scratch, counts, total;
     int64_t breadth, ef, most;
@@ -183,7 +177,7 @@ ps_status ps_hnsw_insert(const ps_context *ctx, const ps_hnsw_graph *graph, cons
     PS_CHECK_EXTENTS(PS_IN(batch, B), PS_IN(levels, B), PS_OUT_ROWS(graph->links, N, graph->links_width, graph->links_width),
                      PS_OUT_ROWS(graph->upper_links, graph->upper_rows, graph->upper_width, graph->upper_width), scratch);
     for (int64_t b = 0; b < B; b++) PS_REQUIRE(batch[b] < N, PS_INDEX_OUT_OF_RANGE);
-    PS_TRY(check_owners(graph));
+    PS_TRY(ps_check_owners(graph));
     for (int64_t b = 0; b < B; b++) {
         PS_REQUIRE(levels[b] >= 0 && levels[b] <= PS_HNSW_MOST_LEVELS, PS_BAD_PARAMETER);
         PS_REQUIRE(levels[b] == 0 || (int64_t)graph->upper_first[batch[b]] + levels[b] <= graph->upper_rows, PS_BAD_PARAMETER);
@@ -252,15 +246,13 @@ ps_status ps_hnsw_insert(const ps_context *ctx, const ps_hnsw_graph *graph, cons
 }
 
 ps_status ps_hnsw_pack_workspace_bytes(const ps_context *ctx, const ps_hnsw_graph *graph, int64_t *bytes) {
-    PS_TRY(ps_check_context(ctx));
     PS_TRY(ps_check_graph(graph));
-    PS_REQUIRE(bytes != NULL, PS_NULL_POINTER);
-    int64_t breadth = ps_walk_breadth(graph), each = ps_walk_bytes(graph, breadth, breadth);
-    PS_REQUIRE(each > 0 && ps_multiply(each, ctx->threads, bytes), PS_SIZE_OVERFLOW);
-    return PS_OK;
+    return ps_rewrite_workspace_bytes(ctx, graph, ps_walk_breadth(graph), bytes);
 }
 
-static void pack_list(ps_walk *walk, int64_t center, const uint32_t *list, int64_t width, int64_t most, uint32_t *out) {
+static void pack_list(ps_walk *walk, const void *of_all, int64_t center, int32_t layer, const uint32_t *list, int64_t width, int64_t most,
+                      uint32_t *out) {
+    (void)of_all, (void)layer;
     int64_t count = 0;
     while (count < width && (int64_t)list[count] < walk->graph->N) count++;
     if (count > most) {
@@ -274,39 +266,8 @@ static void pack_list(ps_walk *walk, int64_t center, const uint32_t *list, int64
 
 ps_status ps_hnsw_pack(const ps_context *ctx, const ps_hnsw_graph *graph, int64_t links_kept, int64_t upper_kept, uint32_t *links,
                        uint32_t *upper_links, void *workspace, int64_t workspace_bytes) {
-    int64_t needed;
-    PS_TRY(ps_hnsw_pack_workspace_bytes(ctx, graph, &needed));
-    PS_REQUIRE(workspace_bytes >= 0 && links_kept >= 0 && upper_kept >= 0, PS_NEGATIVE_SIZE);
-    int64_t N = graph->N;
-    ps_extent scratch = {workspace, 1, workspace_bytes, workspace_bytes, 1, 1, 0};
-    PS_CHECK_EXTENTS(PS_IN_ROWS(graph->links, N, graph->links_width, graph->links_width),
-                     PS_IN_ROWS(graph->upper_links, graph->upper_rows, graph->upper_width, graph->upper_width),
-                     PS_OUT_ROWS(links, N, links_kept, links_kept), PS_OUT_ROWS(upper_links, graph->upper_rows, upper_kept, upper_kept), scratch);
-    PS_TRY(check_owners(graph));
-    PS_REQUIRE((uintptr_t)workspace % 8 == 0, PS_BAD_PARAMETER);
-    PS_REQUIRE(workspace_bytes >= needed, PS_WORKSPACE_TOO_SMALL);
-    const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, N * graph->links_width * 64);
-    int64_t breadth = ps_walk_breadth(graph), next = 0, lists = N + graph->upper_rows;
-    enum { STRETCH = 64 };
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static, 1)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_walk walk;
-        ps_walk_place(&walk, workspace, part, ctx->threads, leaves, graph, breadth, breadth);
-        for (;;) {
-            int64_t begin = __atomic_fetch_add(&next, STRETCH, __ATOMIC_RELAXED);
-            if (begin >= lists) break;
-            int64_t end = begin + STRETCH < lists ? begin + STRETCH : lists;
-            for (int64_t i = begin; i < end; i++) {
-                if (i < N) {
-                    pack_list(&walk, i, graph->links + i * graph->links_width, graph->links_width, links_kept, links + i * links_kept);
-                } else {
-                    int64_t at = i - N;
-                    pack_list(&walk, graph->upper_owners[at], graph->upper_links + at * graph->upper_width, graph->upper_width, upper_kept,
-                              upper_links + at * upper_kept);
-                }
-            }
-        }
-    }
-    return PS_OK;
+    PS_TRY(ps_check_context(ctx));
+    PS_TRY(ps_check_graph(graph));
+    return ps_rewrite_lists(ctx, graph, ps_walk_breadth(graph), pack_list, NULL, links_kept, upper_kept, links, upper_links, workspace,
+                            workspace_bytes);
 }

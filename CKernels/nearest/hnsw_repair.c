@@ -1,6 +1,5 @@
 #include "ps_hnsw.h"
 #include <string.h>
-#include "../internal/ps_team.h"
 #include "../internal/ps_walk.h"
 
 /// One repair: what all threads read.
@@ -41,8 +40,9 @@ static int64_t candidates_of(ps_walk *walk, const ps_repair *all, int64_t center
     return count;
 }
 
-static void repair_list(ps_walk *walk, const ps_repair *all, int64_t center, int32_t layer, const uint32_t *list, int64_t width, int64_t most,
+static void repair_list(ps_walk *walk, const void *of_all, int64_t center, int32_t layer, const uint32_t *list, int64_t width, int64_t most,
                         uint32_t *out) {
+    const ps_repair *all = of_all;
     int64_t N = all->graph->N, count = 0, lost = 0;
     if (!is_removed(all, (uint32_t)center)) {
         for (int64_t i = 0; i < width && (int64_t)list[i] < N; i++) {
@@ -64,53 +64,18 @@ static void repair_list(ps_walk *walk, const ps_repair *all, int64_t center, int
 }
 
 ps_status ps_hnsw_repair_workspace_bytes(const ps_context *ctx, const ps_hnsw_graph *graph, int64_t *bytes) {
-    PS_TRY(ps_check_context(ctx));
     PS_TRY(ps_check_graph(graph));
-    PS_REQUIRE(bytes != NULL, PS_NULL_POINTER);
-    int64_t breadth = repair_breadth(graph), each = ps_walk_bytes(graph, breadth, breadth);
-    PS_REQUIRE(each > 0 && ps_multiply(each, ctx->threads, bytes), PS_SIZE_OVERFLOW);
-    return PS_OK;
+    return ps_rewrite_workspace_bytes(ctx, graph, repair_breadth(graph), bytes);
 }
 
 ps_status ps_hnsw_repair(const ps_context *ctx, const ps_hnsw_graph *graph, const uint64_t *removed, int64_t links_kept, int64_t upper_kept,
                          uint32_t *links, uint32_t *upper_links, void *workspace, int64_t workspace_bytes) {
-    int64_t needed;
-    PS_TRY(ps_hnsw_repair_workspace_bytes(ctx, graph, &needed));
-    PS_REQUIRE(workspace_bytes >= 0 && links_kept >= 0 && upper_kept >= 0, PS_NEGATIVE_SIZE);
-    int64_t N = graph->N;
+    PS_TRY(ps_check_context(ctx));
+    PS_TRY(ps_check_graph(graph));
     ps_extent scratch = {workspace, 1, workspace_bytes, workspace_bytes, 1, 1, 0};
-    PS_CHECK_EXTENTS(PS_IN(removed, (N + 63) / 64), PS_IN_ROWS(graph->links, N, graph->links_width, graph->links_width),
-                     PS_IN_ROWS(graph->upper_links, graph->upper_rows, graph->upper_width, graph->upper_width),
-                     PS_OUT_ROWS(links, N, links_kept, links_kept), PS_OUT_ROWS(upper_links, graph->upper_rows, upper_kept, upper_kept), scratch);
-    PS_REQUIRE(graph->upper_owners != NULL || graph->upper_rows == 0, PS_NULL_POINTER);
-    for (int64_t i = 0; i < graph->upper_rows; i++) PS_REQUIRE(graph->upper_owners[i] < N, PS_INDEX_OUT_OF_RANGE);
-    PS_REQUIRE((uintptr_t)workspace % 8 == 0, PS_BAD_PARAMETER);
-    PS_REQUIRE(workspace_bytes >= needed, PS_WORKSPACE_TOO_SMALL);
+    PS_CHECK_EXTENTS(PS_IN(removed, (graph->N + 63) / 64), PS_OUT_ROWS(links, graph->N, links_kept, links_kept),
+                     PS_OUT_ROWS(upper_links, graph->upper_rows, upper_kept, upper_kept), scratch);
     ps_repair all = {graph, removed};
-    const ps_leaves *leaves = ps_leaves_of(ctx);
-    int32_t threads = ps_team_size(ctx, N * graph->links_width * 64);
-    int64_t breadth = repair_breadth(graph), next = 0, lists = N + graph->upper_rows;
-    enum { STRETCH = 64 };
-    #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static, 1)
-    for (int32_t part = 0; part < threads; part++) {
-        ps_walk walk;
-        ps_walk_place(&walk, workspace, part, ctx->threads, leaves, graph, breadth, breadth);
-        for (;;) {
-            int64_t begin = __atomic_fetch_add(&next, STRETCH, __ATOMIC_RELAXED);
-            if (begin >= lists) break;
-            int64_t end = begin + STRETCH < lists ? begin + STRETCH : lists;
-            for (int64_t i = begin; i < end; i++) {
-                if (i < N) {
-                    repair_list(&walk, &all, i, 0, graph->links + i * graph->links_width, graph->links_width, links_kept, links + i * links_kept);
-                    continue;
-                }
-                int64_t at = i - N, owner = graph->upper_owners[at], layer = at - graph->upper_first[owner] + 1;
-                // A damaged table of first lists: the layer only decides where links through removed rows are read.
-                if (layer < 1 || layer > PS_HNSW_MOST_LEVELS) layer = 1;
-                repair_list(&walk, &all, owner, (int32_t)layer, graph->upper_links + at * graph->upper_width, graph->upper_width, upper_kept,
-                            upper_links + at * upper_kept);
-            }
-        }
-    }
-    return PS_OK;
+    return ps_rewrite_lists(ctx, graph, repair_breadth(graph), repair_list, &all, links_kept, upper_kept, links, upper_links, workspace,
+                            workspace_bytes);
 }

@@ -15,7 +15,7 @@ public final class RecommendationService: Sendable {
     let state: ServingState
     private let isStopping = Atomic<Bool>(false)
 
-    /// Opens what is served; cards are loaded in the background.
+    /// Opens what is served; cards, and a copy of the index where there should be one, are loaded in the background.
     ///
     /// - Throws: `DataError` when an artifact is missing or damaged, or they do not belong together; ``ConfigurationError``.
     /// - Complexity: O(1) in the number of items, but for a page of the catalog
@@ -29,17 +29,24 @@ public final class RecommendationService: Sendable {
         pages = try StaticPages()
         // Requests run beside each other, each on one thread.
         state = try ServingState(paths, kernels: Kernels(instructionSet: instructionSet, threads: 1))
-        loadCards(of: view.artifacts)
+        load(view.artifacts)
     }
 
     /// What requests that begin now see.
     var view: ServingView { state.view }
 
-    func loadCards(of artifacts: Artifacts) {
-        let logger = logger
+    /// Does in the background what makes requests faster, and what they can do without.
+    func load(_ artifacts: Artifacts) {
+        let (state, logger) = (state, logger)
         Task {
             try? await self.work.run {
                 do { try artifacts.cards.load() } catch { logger.error("titles cannot be read", metadata: ["error": "\(error)"]) }
+            }
+        }
+        guard paths.isResident else { return }
+        Task {
+            try? await self.work.run {
+                do { try state.makeResident(artifacts) } catch { logger.error("the index cannot be copied", metadata: ["error": "\(error)"]) }
             }
         }
     }
@@ -49,39 +56,60 @@ public final class RecommendationService: Sendable {
 
     var isReady: Bool { !isStopping.load(ordering: .relaxed) }
 
-    /// Answers one request and counts it. Every error is an answer.
-    func reply(to call: HTTPCall) async -> (reply: HTTPReply, route: String) {
-        var name = "other"
+    /// What requests are counted under that no route was found for.
+    static let unknownRoute = "other"
+
+    /// The answer to one request, or the work that makes it. Every error is an answer.
+    func answer(to call: HTTPCall) -> (answer: HTTPAnswer, route: String) {
+        var name = Self.unknownRoute
         do {
             let route = try Route(call)
             name = route.name
             try authorize(call, for: route)
-            return (try await answer(route, call), name)
+            return (try answer(route, call), name)
         } catch {
-            let problem = Problem(error)
-            if problem.status == 500 { logger.error("request failed", metadata: ["route": "\(name)", "error": "\(error)"]) }
-            return (problem.response, name)
+            return (.ready(reply(for: error, route: name)), name)
         }
     }
 
-    private func answer(_ route: Route, _ call: HTTPCall) async throws -> HTTPReply {
+    /// Does what ``answer(to:)`` left for later.
+    func reply(of work: HTTPAnswer.Work, route: String) async -> HTTPReply {
+        do { return try await work() } catch { return reply(for: error, route: route) }
+    }
+
+    /// The answer to one request, whether it is there at once or later.
+    func reply(to call: HTTPCall) async -> (reply: HTTPReply, route: String) {
+        switch answer(to: call) {
+        case (.ready(let reply), let route): (reply, route)
+        case (.later(let work), let route): (await reply(of: work, route: route), route)
+        }
+    }
+
+    private func reply(for error: any Error, route: String) -> HTTPReply {
+        let problem = Problem(error)
+        if problem.status == 500 { logger.error("request failed", metadata: ["route": "\(route)", "error": "\(error)"]) }
+        return problem.response
+    }
+
+    private func answer(_ route: Route, _ call: HTTPCall) throws -> HTTPAnswer {
+        let view = view
         switch route {
-        case .page(let name): return try pages.reply(name, call)
-        case .health: return HTTPReply(contentType: "text/plain; charset=utf-8", body: Array("ok\n".utf8))
+        case .page(let name): return .ready(try pages.reply(name, call))
+        case .health: return .ready(HTTPReply(contentType: "text/plain; charset=utf-8", body: Array("ok\n".utf8)))
         case .ready:
             guard isReady else { throw Problem(503, "the server is stopping", retryAfter: 1) }
-            return HTTPReply(contentType: "text/plain; charset=utf-8", body: Array("ready\n".utf8))
-        case .metrics: return metricsReply(view)
-        case .information: return try information(call, view)
-        case .map: return try await map(call, view)
-        case .places: return try await placesOnMap(call, view)
-        case .item(let name): return try await item(name, call, view)
-        case .related(let name): return try await related(name, call, view)
-        case .recommend: return try await recommend(call, view)
-        case .search: return try await search(call, view)
-        case .insertion: return try await insert(call)
-        case .removal(let name): return try await remove(name, call)
-        case .reload: return try await reload(call)
+            return .ready(HTTPReply(contentType: "text/plain; charset=utf-8", body: Array("ready\n".utf8)))
+        case .metrics: return .ready(metricsReply(view))
+        case .information: return .later { try self.information(call, view) }
+        case .map: return .later { try await self.map(call, view) }
+        case .places: return .later { try await self.placesOnMap(call, view) }
+        case .item(let name): return .later { try await self.item(name, call, view) }
+        case .related(let name): return try related(name, call, view)
+        case .recommend: return .later { try await self.recommend(call, view) }
+        case .search: return .later { try await self.search(call, view) }
+        case .insertion: return .later { try await self.insert(call) }
+        case .removal(let name): return .later { try await self.remove(name, call) }
+        case .reload: return .later { try await self.reload(call) }
         }
     }
 

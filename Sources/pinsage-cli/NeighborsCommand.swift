@@ -78,6 +78,12 @@ struct NeighborsCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Follow only edges before this time.", valueName: "time"))
     var before: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The share of each type of collections in the steps from an item, for a dataset with types; others are not entered. [default: all collections alike]",
+            valueName: "type=x,..."))
+    var collectionTypes: TypeShareList?
+
     @Option(help: ArgumentHelp("The seed of the walks.", valueName: "s"))
     var seed: UInt64 = 1
 
@@ -104,8 +110,8 @@ struct NeighborsCommand: ParsableCommand {
         if let weight = itemWeights.first(where: { !($0 > 0 && $0.isFinite) }) {
             throw ValidationError("--item-weights expects positive numbers, not \(weight)")
         }
-        if together && (weighted || since != nil || before != nil) {
-            throw ValidationError("--together walks on all edges alike: it takes neither --weighted nor --since or --before")
+        if together && (weighted || since != nil || before != nil || collectionTypes != nil) {
+            throw ValidationError("--together walks on all edges alike: it takes neither --weighted nor --since, --before or --collection-types")
         }
         if shard != nil && range(of: 1) == nil { throw ValidationError("--shard expects i/n with 1 <= i <= n, found '\(shard ?? "")'") }
         for (name, value) in [("since", since), ("before", before)] {
@@ -124,7 +130,8 @@ struct NeighborsCommand: ParsableCommand {
     private var configuration: WalkConfiguration {
         WalkConfiguration(
             walks: walks, walkLength: walkLength, restart: restart, neighbors: neighbors, weighted: weighted,
-            notBefore: since.flatMap { Graph.time(parsing: $0) }, before: before.flatMap { Graph.time(parsing: $0) })
+            notBefore: since.flatMap { Graph.time(parsing: $0) }, before: before.flatMap { Graph.time(parsing: $0) },
+            collectionTypes: collectionTypes?.shares)
     }
 
     private var pixieConfiguration: PixieConfiguration {
@@ -147,12 +154,7 @@ struct NeighborsCommand: ParsableCommand {
     }
 
     /// The item rows to compute; `nil` when --shard is not understood.
-    private func range(of itemCount: Int) -> Range<Int>? {
-        guard let shard else { return 0..<itemCount }
-        let parts = shard.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let index = Int(parts[0]), let count = Int(parts[1]), index >= 1, index <= count else { return nil }
-        return NeighborhoodFile.shard(index - 1, of: count, itemCount: itemCount)
-    }
+    private func range(of itemCount: Int) -> Range<Int>? { NeighborhoodFile.shard(shard, itemCount: itemCount) }
 
     func run() throws {
         let threads = machine.threads ?? Kernels.availableProcessors
@@ -223,5 +225,15 @@ struct NeighborsCommand: ParsableCommand {
                 ("neighborhoods", output), ("items", "\(Terminal.count(range.count)) from row \(Terminal.count(range.lowerBound))"),
                 ("resumed", "\(Terminal.count(resumed)) items of an earlier run"), ("took", "\(Terminal.duration(seconds)), \(rate) items/s"),
             ]))
+    }
+}
+
+extension NeighborhoodFile {
+    /// The item rows of `--shard i/n`, i from 1; all without it, and `nil` when it is not understood.
+    static func shard(_ text: String?, itemCount: Int) -> Range<Int>? {
+        guard let text else { return 0..<itemCount }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let index = Int(parts[0]), let count = Int(parts[1]), index >= 1, index <= count else { return nil }
+        return shard(index - 1, of: count, itemCount: itemCount)
     }
 }

@@ -17,7 +17,8 @@ struct PinSageCLI: AsyncParsableCommand {
         subcommands: [
             ImportCommand.self, AppendCommand.self, CompactCommand.self, PruneCommand.self, SynthCommand.self, SplitCommand.self, TrainCommand.self,
             EmbedCommand.self, ExportCommand.self, IndexCommand.self, QueryCommand.self, EvaluateCommand.self, AblationCommand.self,
-            NeighborsCommand.self, Project2DCommand.self, ServeCommand.self, InfoCommand.self, DoctorCommand.self, DemoCommand.self,
+            NeighborsCommand.self, InputsCommand.self, Project2DCommand.self, ServeCommand.self, InfoCommand.self, DoctorCommand.self,
+            DemoCommand.self,
             CompletionsCommand.self,
         ])
 

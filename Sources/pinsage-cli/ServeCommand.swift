@@ -41,6 +41,9 @@ internal import ArgumentParser
         @Flag(help: "Take no changes over HTTP.")
         var readOnly = false
 
+        @Flag(help: "Copy the index into memory after the start: then no search waits for the disk.")
+        var resident = false
+
         @Option(help: ArgumentHelp("The address to listen on (default: 127.0.0.1).", valueName: "address"))
         var host: String?
 
@@ -102,6 +105,7 @@ internal import ArgumentParser
             logger.logLevel = .warning
             var paths = ServedPaths(index: index, dataset: dataset, model: setting(model, "MODEL"))
             paths.map = setting(map, "MAP")
+            paths.isResident = resident || ProcessInfo.processInfo.environment["PINSAGE_RESIDENT"] == "1"
             if !readOnly {
                 let name = String(index.reversed().drop { $0 == "/" }.reversed())
                 paths.live = setting(live, "LIVE") ?? name + ".live.sqlite"

@@ -56,6 +56,12 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Probability of a walk to restart after a hop.", valueName: "p"))
     var restart: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "The share of each type of collections in the steps of walks, for a dataset with types; others are not entered. [default: all collections alike]",
+            valueName: "type=x,..."))
+    var collectionTypes: TypeShareList?
+
     @Option(help: ArgumentHelp("Margin of the max-margin loss.", valueName: "x"))
     var margin: Float?
 
@@ -64,6 +70,11 @@ struct TrainCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Negatives shared by all pairs of a minibatch.", valueName: "n"))
     var negatives: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most members of the pair's collection that ask together; more than 1 trains for questions of whole collections.", valueName: "n"))
+    var queryMembers: Int?
 
     @Option(help: ArgumentHelp("Most hard negatives per pair; the curriculum adds one an epoch.", valueName: "n"))
     var hardNegatives: Int?
@@ -180,7 +191,9 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func options() throws -> TrainingOptions {
-        var options = try config.map { try TrainingOptions.read(from: $0) } ?? TrainingOptions()
+        let asksWithMembers = queryMembers.map { $0 > 1 } ?? (validationCollections != nil)
+        let defaults = asksWithMembers ? .forCollections : TrainingOptions()
+        var options = try config.map { try TrainingOptions.read(from: $0, over: defaults) } ?? defaults
         options.epochs = epochs ?? options.epochs
         options.layers = layers ?? options.layers
         options.hiddenWidth = hidden ?? options.hiddenWidth
@@ -190,6 +203,7 @@ struct TrainCommand: ParsableCommand {
         options.walks = walks ?? options.walks
         options.walkLength = walkLength ?? options.walkLength
         options.restart = restart ?? options.restart
+        options.collectionTypes = collectionTypes?.shares ?? options.collectionTypes
         options.pooling = pooling ?? options.pooling
         options.collectionShare = collectionShare ?? options.collectionShare
         if let counts = try neighborCounts() { options.neighbors = counts }
@@ -200,6 +214,7 @@ struct TrainCommand: ParsableCommand {
         training.margin = margin ?? training.margin
         training.temperature = temperature ?? training.temperature
         training.negatives = negatives ?? training.negatives
+        training.queryMembers = queryMembers ?? training.queryMembers
         training.hardNegatives = hardNegatives ?? training.hardNegatives
         training.loss = loss ?? training.loss
         training.weightDecay = weightDecay ?? training.weightDecay

@@ -11,13 +11,21 @@ let serverTargets: [FuzzTarget] = [
         let served = try FuzzServed(scratch)
         var logger = Logger(label: "fuzz")
         logger.logLevel = .critical
-        let paths = ServedPaths(index: served.index, dataset: served.dataset, model: served.model)
+        var paths = ServedPaths(index: served.index, dataset: served.dataset, model: served.model)
+        paths.live = scratch + "/live.sqlite"
+        var mapping = NeighborMap.Configuration()
+        mapping.epochs = 2
+        try NeighborMap(of: StoredIndex.open(served.index, kernels: Kernels(threads: 1)), configuration: mapping, threads: 1)
+            .write(to: served.index + ".map")
         var service = try RecommendationService(paths: paths, options: ServerOptions(), logger: logger)
         var asked = 0
         return { bytes in
             // Items that inputs add stay; without a fresh start now and then most of the time would go to them.
             asked += 1
-            if asked % 1000 == 0 { service = try RecommendationService(paths: paths, options: ServerOptions(), logger: logger) }
+            if asked % 1000 == 0 {
+                for suffix in ["", "-wal", "-shm"] { try FileSystem.remove(scratch + "/live.sqlite" + suffix) }
+                service = try RecommendationService(paths: paths, options: ServerOptions(), logger: logger)
+            }
             let lines = bytes.split(separator: 0x0a, maxSplits: 1, omittingEmptySubsequences: false)
             let words = String(decoding: lines[0], as: UTF8.self).split(separator: " ", maxSplits: 1)
             guard words.count == 2 else { return }
@@ -32,7 +40,9 @@ let serverTargets: [FuzzTarget] = [
             Task.detached {
                 let (reply, route) = await asking.reply(to: question)
                 demand(reply.status != 500, "no request is our own mistake (\(route)): \(String(decoding: reply.body, as: UTF8.self))")
-                if reply.contentType == "application/json" {
+                if reply.status == 204 {
+                    demand(reply.body.isEmpty, "an answer of 204 has no body (\(route))")
+                } else if reply.contentType == "application/json" {
                     demand((try? JSONValue(parsing: reply.body)) != nil, "answers are JSON (\(route))")
                 }
                 done.signal()
@@ -49,14 +59,14 @@ struct FuzzServed {
     let model: String
     let index: String
 
-    init(_ scratch: String) throws {
+    init(_ scratch: String, items count: Int = FuzzServed.itemCount) throws {
         dataset = scratch + "/served.dataset"
         model = scratch + "/served.model"
         index = scratch + "/served.index"
         var items = "item\ttitle\turl\ttext\ttopic\tstars\n"
         var edges = "item\tcollection\n"
         let words = ["database", "query", "storage", "font", "glyph", "serif"]
-        for item in 0..<Self.itemCount {
+        for item in 0..<count {
             let text = (0..<3).map { words[(item + $0) % words.count] }.joined(separator: " ")
             items +=
                 "it\(item)\tTitle \(item)\thttps://example.org/\(item)\t\(text)\t\(item % 2 == 0 ? "a" : "b")\t\(item % 3 == 0 ? "" : "\(item)")\n"

@@ -16,17 +16,18 @@ let textTargets: [FuzzTarget] = [
             guard let start = try chunks.next() else { return }
             let parser = try EdgeChunkParser(first: start, name: "edges", format: format, configuration: ImportConfiguration())
             var items = IdentifierInterner(), isFirst = true
+            var edges = ParsedEdges(), rows: [UInt32] = []
             var next: TextChunk? = start
             while let chunk = next {
-                let edges = try parser.edges(in: chunk, isFirst: isFirst)
+                try parser.parse(chunk, isFirst: isFirst, into: &edges)
                 isFirst = false
-                let rows = items.add(edges.bytes, starts: edges.itemStarts, lengths: edges.itemLengths, hashes: edges.itemHashes)
+                items.add(edges.items, of: edges.bytes, rows: &rows)
                 for edge in 0..<edges.count {
                     demand(items[Int(rows[edge])] == edges.item(edge), "an item has the name that was read")
                     demand(!edges.collection(edge).isEmpty, "collections have names")
                 }
                 demand(edges.weights.allSatisfy { $0 > 0 && $0.isFinite }, "weights are positive")
-                next = try chunks.next()
+                next = try chunks.next(reusing: edges.takeBytes())
             }
         }
     },

@@ -39,6 +39,35 @@ import Testing
         #expect(result.status == 0 && result.output.contains("pinsage-cli") && result.output.contains("hard-negatives"), "\(result.errors)")
     }
 
+    /// A page for each command, made from its help, which groff takes without a complaint where there is one.
+    @Test func everyCommandHasAManPage() throws {
+        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../scripts/make-man").path
+        let made = try #require(try run("/usr/bin/env", ["bash", script, program.path, folder.path]))
+        #expect(made.status == 0, "\(made.errors)")
+        let commands = try pinsage("--help").output.components(separatedBy: "SUBCOMMANDS:\n")[1].components(separatedBy: "\n\n")[0]
+        let names = commands.split(separator: "\n").compactMap { line in
+            line.hasPrefix("  ") && !line.hasPrefix("   ") ? line.split(separator: " ").first.map(String.init) : nil
+        }
+        #expect(names.count >= 20 && folder.names.count == names.count + 1)
+        for name in names {
+            let page = try String(contentsOfFile: folder["pinsage-cli-\(name).1"], encoding: .utf8)
+            #expect(page.contains(".SH NAME\npinsage-cli-\(name) \\- ") && page.contains(".SH USAGE\n"), "\(name)")
+        }
+    }
+
+    /// Colors would be noise in files and pipes; `script` gives the program a terminal.
+    @Test func colorsOnTerminalsOnly() throws {
+        #expect(try pinsage("info", folder["none"]).errors.hasPrefix("error: "))
+        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/script") else { return print("skipped: no script(1)") }
+        let command = "'\(program.path)' info '\(folder["none"])'"
+        func shown(_ setting: String) throws -> String {
+            try #require(try run("/usr/bin/env", ["TERM=xterm", setting, "/usr/bin/script", "-qec", command, "/dev/null"])).output
+        }
+        #expect(try shown("NO_COLOR=").contains("\u{1b}[1;31merror:\u{1b}[0m "))
+        #expect(try shown("NO_COLOR=1").hasPrefix("error: "))
+        #expect(try shown("TERM=dumb").hasPrefix("error: "))
+    }
+
     @Test func importSplitInfo() throws {
         try folder.write("i.tsv", "item\ttitle\n" + (0..<10).map { "i\($0)\tItem \($0)\n" }.joined())
         try folder.write("e.tsv", "item\tcollection\ttime\n" + (0..<60).map { "i\($0 * 7 % 10)\tc\($0 % 4)\t\($0)\n" }.joined())

@@ -40,6 +40,7 @@ import Testing
                 "5",
             ],
             ["embed", "--model", m, "--dataset", d, "--output", v],
+            ["inputs", "--model", m, "--dataset", d, "--output", folder["h"]],
             ["index", "--embeddings", v, "--output", folder["x"]],
             ["project2d", "--index", folder["x"], "--epochs", "10"],
             ["export", "--embeddings", v, "--format", "tsv", "--output", folder["v.tsv"]],

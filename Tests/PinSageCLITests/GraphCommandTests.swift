@@ -29,6 +29,23 @@ import Testing
         #expect(try pinsage("append", folder["d"]).status == 64)
     }
 
+    @Test func typesOfCollections() throws {
+        try folder.write("e.tsv", "item\tcollection\na\tx\nb\tx\na\ty\nc\ty\n")
+        try folder.write("c.tsv", "collection\ttype\nx\tboard\ny\tlist\n")
+        let report = try pinsage("import", "--edges", folder["e.tsv"], "--collections", folder["c.tsv"], "--output", folder["d"], "--json")
+        #expect(try json(report)["edges"] as? Int == 4)
+        func neighbors(_ types: String) throws -> ProgramResult {
+            try pinsage("neighbors", folder["d"], "--item", "a", "--walk-length", "1", "--collection-types", types)
+        }
+        #expect(try neighbors("list=2").output == "c\t1.0\n")
+        #expect(try neighbors("board=1,list=0").output == "b\t1.0\n")
+        #expect(try neighbors("board=0.5,list=0.5").output.split(separator: "\n").count == 2)
+        let unknown = try neighbors("pile=1")
+        #expect(unknown.status != 0 && unknown.errors.contains("the collections are of board, list"))
+        for wrong in ["board", "board=x", "board=-1", "board=1,board=2", "board=0"] { #expect(try neighbors(wrong).status == 64) }
+        #expect(try pinsage("info", folder["d"], "--verify").status == 0)
+    }
+
     @Test func synthPruneDamage() throws {
         let made = try json(
             pinsage(

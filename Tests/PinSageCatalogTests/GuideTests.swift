@@ -11,7 +11,7 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    @Test func yourOwnData() throws {
+    @Test func yourOwnData() async throws {
         var text = "item\tcollection\n"
         for item in 0..<60 { for step in 0..<3 { text += "i\(item)\tc\((item / 6 + step * 3) % 12)\n" } }
         let edges = try folder.write("edges.tsv", text)
@@ -36,6 +36,13 @@ import Testing
         }
         let run = TrainingRun(dataset: dataset, catalog: catalog, options: options, kernels: kernels)
         let (model, _) = try run.run(output: modelPath, hooks: hooks)
+
+        let session = run.start(output: modelPath, resumes: true)
+        for await event in session {
+            if case .checkpoint(let step) = event { print("safe up to step", step) }
+        }
+        let state = try await session.result.state
+        #expect(state.step > 0)
 
         _ = try EmbeddingRun(model: model, dataset: dataset, catalog: catalog, kernels: kernels).run(output: embeddingsPath)
         let embeddings = try Embeddings.open(embeddingsPath)

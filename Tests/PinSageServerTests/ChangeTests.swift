@@ -154,6 +154,27 @@ import Testing
         #expect(try await service.ask("GET", "/v1/items/new%20font/related?k=5").items == related)
     }
 
+    /// The copy of the index takes its place with all changes, those before it and those after it, and not that of a later index.
+    @Test func residentCopiesKeepChanges() async throws {
+        var paths = self.paths
+        paths.isResident = true
+        let service = try fixture.service(paths: paths)
+        #expect(await insert(service, #"{"item": "before", "title": "database"}"#).status == 200)
+        #expect(await service.ask("DELETE", "/v1/items/it8").status == 204)
+        let first = service.view.artifacts
+        let answer = await service.ask("GET", "/v1/items/it4/related?k=119")
+        try service.state.makeResident(first)
+        #expect(await service.ask("GET", "/v1/items/it4/related?k=119").body == answer.body)
+        #expect(await insert(service, #"{"item": "after", "title": "database"}"#).status == 200)
+        let names = try await service.ask("GET", "/v1/items/it4/related?k=119").items
+        #expect(names.contains("before") && names.contains("after") && !names.contains("it8"))
+        #expect(await service.ask("POST", "/v1/reload").status == 200)
+        let second = service.view
+        try service.state.makeResident(first)
+        #expect(service.view.artifacts === second.artifacts && service.view.artifacts !== first)
+        #expect(try await service.ask("GET", "/v1/items/it4/related?k=119").items == names)
+    }
+
     /// Readers and writers at once: no answer fails, and nothing acknowledged is missing.
     @Test func readsGoOnDuringChanges() async throws {
         let service = try fixture.service(paths: paths)

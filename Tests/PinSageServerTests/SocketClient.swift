@@ -31,6 +31,7 @@ final class SocketClient {
         try #require(connected == 0, "no connection to port \(port)")
         var limit = timeval(tv_sec: patience, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 
     deinit { close(descriptor) }
@@ -47,6 +48,9 @@ final class SocketClient {
         }
         return true
     }
+
+    /// Tells the other side that nothing more comes; its answers still do.
+    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     private func fill() -> Bool {
         var buffer = [UInt8](repeating: 0, count: 65536)

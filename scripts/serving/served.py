@@ -2,6 +2,7 @@
 import argparse
 import http.client
 import json
+import os
 import pathlib
 import random
 import re
@@ -25,6 +26,7 @@ def arguments(description):
     parser.add_argument("--program", default=None, help="pinsage-cli (default: the newest one under .build)")
     for name in ["index", "dataset", "model"]:
         parser.add_argument("--" + name, help="served in place of a small data set that is made for the purpose")
+    parser.add_argument("--resident", action="store_true", help="serve --resident")
     return parser
 
 
@@ -78,7 +80,7 @@ class Server:
             make_artifacts(self.program, self.folder)
             self.index, self.dataset, self.model = (f"{self.folder}/{name}" for name in ["index", "dataset", "model"])
         self.live = live or f"{self.folder}/live.sqlite"
-        self.extra = list(extra)
+        self.extra = list(extra) + (["--resident"] if options.resident else [])
         self.process = None
         self.start()
 
@@ -111,6 +113,11 @@ class Server:
                 return int(line.split()[1]) * 1024
         return 0
 
+    def processor_seconds(self):
+        """User and system time so far, of all threads."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def __enter__(self):
         return self
 
@@ -136,6 +143,30 @@ class Client:
         if "json" in (answer.headers.get("content-type") or "") and data:
             return answer.status, json.loads(data)
         return answer.status, data.decode()
+
+
+def load(server, seconds, connections=16, query="?k=20", pause=0):
+    """Requests a second, errors by kind, and the text of a run of wrk (apt-get install wrk) that asks for related items of uniformly drawn ids; its connections
+    pause after each answer, milliseconds on average. A timeout is an answer that took wrk's two seconds and more."""
+    if not shutil.which("wrk"):
+        sys.exit("there is no wrk: apt-get install wrk")
+    ids = pathlib.Path(f"{server.folder}/ids.txt")
+    if not ids.exists():
+        ids.write_text("\n".join(all_items(server.index)) + "\n")
+    run = subprocess.run(
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--latency", "-s", str(ROOT / "scripts/serving/load-related.lua"),
+         f"http://127.0.0.1:{server.port}", "--", str(ids), query, str(pause)], capture_output=True, text=True)
+    rate = re.search(r"Requests/sec:\s*([\d.]+)", run.stdout)
+    if not rate:
+        return 0, {"run": 1}, run.stdout + run.stderr
+    errors = {kind: int(number) for kind, number in re.findall(r"(\w+) (\d+)", re.search(r"^errors: (.*)", run.stdout, re.M)[1]) if int(number)}
+    return float(rate[1]), errors, run.stdout
+
+
+def latencies(text):
+    """The median and the last hundredth in the text of a run of wrk."""
+    found = dict(re.findall(r"(50|99)%\s+([\d.]+\w+)", text.split("Latency Distribution")[-1]))
+    return found.get("50"), found.get("99")
 
 
 def item_path(name):

@@ -110,6 +110,8 @@ public struct AptArchive: Sendable {
     public func add(to assembler: inout DatasetAssembler) throws {
         for (position, package) in packages.enumerated() { try assembler.addItem(identifier: package.name, description: item(position)) }
         for collection in collections() {
+            // Their names begin with their type and a colon.
+            try assembler.setType(ofCollection: collection.name, to: String(collection.name.prefix { $0 != ":" }))
             for member in collection.members { try assembler.addEdge(item: packages[member].name, collection: collection.name) }
         }
     }

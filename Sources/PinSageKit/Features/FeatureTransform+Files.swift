@@ -64,9 +64,16 @@ extension FeatureTransform {
     ///
     /// - Throws: ``DataError`` for missing or damaged files and for a version that this one does not know.
     public static func read(from directory: String, kernels: Kernels? = nil) throws -> FeatureTransform {
+        try read(kernels: kernels) { try MappedFile(directory + "/" + $0) }
+    }
+
+    static func read(_ artifact: Artifact) throws -> FeatureTransform { try read(kernels: nil, file: artifact.file) }
+
+    private static func read(kernels: Kernels?, file: (_ name: String) throws -> MappedFile) throws -> FeatureTransform {
         let kernels = try kernels ?? Kernels()
-        let path = directory + "/" + fileNames[0]
-        let json = try JSONValue(parsing: FileSystem.contents(of: path), file: path)
+        let description = try file(fileNames[0])
+        let path = description.path
+        let json = try JSONValue(parsing: unsafe description.withUnsafeBytes { unsafe Array($0) }, file: path)
         guard let version = json["version"]?.int else { throw DataError("expected the version of the features", file: path) }
         guard version == Self.version else { throw DataError("expected features of version \(Self.version), found version \(version)", file: path) }
         let fields = Fields(path: path)
@@ -89,7 +96,7 @@ extension FeatureTransform {
             }
         }
         var text: TextFeatures?
-        if let block = json["text"] { text = try readText(block, fields, from: directory + "/" + fileNames[1]) }
+        if let block = json["text"] { text = try readText(block, fields, from: file(fileNames[1])) }
         let transform = FeatureTransform(
             dense: dense, text: text, attributes: attributes, largestLogDegree: largest, logDegreeWeight: weight, kernels: kernels)
         guard try fields.int(json, "width", 0...1 << 30) == transform.width else {
@@ -98,14 +105,14 @@ extension FeatureTransform {
         return transform
     }
 
-    private static func readText(_ block: JSONValue, _ fields: Fields, from path: String) throws -> TextFeatures {
+    private static func readText(_ block: JSONValue, _ fields: Fields, from file: MappedFile) throws -> TextFeatures {
         let hashing = TextHashing(
             shortestCharacters: try fields.int(block, "shortest_characters", 0...64),
             longestCharacters: try fields.int(block, "longest_characters", 0...64),
             wordPairs: try fields.some(block["word_pairs"]?.bool, "word_pairs"), bucketBits: try fields.int(block, "bucket_bits", 1...22),
             seed: try fields.some(UInt64(fields.string(block, "seed")), "seed"))
         let dimension = try fields.int(block, "dimension", 1...4096)
-        let tensors = try Safetensors.read(path)
+        let tensors = try Safetensors.read(file), path = file.path
         guard let buckets = tensors["text.buckets"], let weights = tensors["text.weights"], let projection = tensors["text.projection"]?.matrix else {
             throw DataError("expected the tensors text.buckets, text.weights and text.projection", file: path)
         }

@@ -72,7 +72,10 @@ public struct Dataset: Sendable {
     /// - Throws: ``DataError`` when it is missing, truncated or of another kind, or its parts do not fit together.
     /// - Complexity: O(1), unless resident or there are appended edges, which are merged in memory: O(edges) until ``compact(_:threads:)``
     public static func open(_ path: String, resident: Bool = false) throws -> Dataset {
-        let artifact = try Artifact.open(path, kind: kind)
+        try read(Artifact.open(path, kind: kind), resident: resident)
+    }
+
+    static func read(_ artifact: Artifact, resident: Bool = false) throws -> Dataset {
         let parts = try parts(of: artifact, resident: resident)
         let items = parts.items, collections = parts.collections
         let graph = try parts.added.map { try parts.base.merged(with: $0, threads: Kernels.availableProcessors) } ?? parts.base
@@ -83,7 +86,8 @@ public struct Dataset: Sendable {
         metadata["overlay"] = nil
         let checksums = ["offsets", "targets", "weights", "times"].map { artifact.manifest.files["graph/items.\($0).npy"]?.crc32c ?? 0 }
         return Dataset(
-            path: path, graph: graph, items: items, collections: collections, features: features, metadata: metadata, appended: parts.added,
+            path: artifact.path, graph: graph, items: items, collections: collections, features: features, metadata: metadata,
+            appended: parts.added,
             graphChecksum: checksums.map { hexadecimal($0) }.joined())
     }
 
@@ -112,7 +116,8 @@ public struct Dataset: Sendable {
         let resident = resident && !isAppended
         let base = Graph(
             items: try adjacency(artifact, "items", rows: items.count, isAppended: isAppended, resident: resident),
-            collections: try adjacency(artifact, "collections", rows: collections.count, isAppended: isAppended, resident: resident))
+            collections: try adjacency(artifact, "collections", rows: collections.count, isAppended: isAppended, resident: resident),
+            collectionTypes: try CollectionTypes.open(artifact, collectionCount: collections.count))
         guard base.items.targets.count == base.collections.targets.count else {
             throw DataError(
                 "expected as many edges as in the other direction (\(base.items.targets.count)), found \(base.collections.targets.count)",
@@ -147,8 +152,8 @@ public struct Dataset: Sendable {
     /// Writes the dataset as an artifact, without a catalog.
     public func write(to path: String) throws {
         var writer = try ArtifactWriter(kind: Dataset.kind, at: path)
-        try write(into: &writer)
-        try writer.commit(metadata: Dataset.sizes(of: graph).merging(metadata) { size, _ in size })
+        let own = try write(into: &writer)
+        try writer.commit(metadata: own.merging(metadata) { own, _ in own })
     }
 
     /// Writes a dataset with the same items, collections, features and catalog, and another graph of as many rows.
@@ -168,11 +173,14 @@ public struct Dataset: Sendable {
         try writer.commit(metadata: Dataset.sizes(of: graph).merging(metadata) { size, _ in size }.merging(added) { _, new in new })
     }
 
-    func write(into writer: inout ArtifactWriter) throws {
+    /// - Returns: what the manifest's metadata must say of it.
+    func write(into writer: inout ArtifactWriter) throws -> [String: JSONValue] {
         try items.write(into: &writer, prefix: "item_ids")
         try collections.write(into: &writer, prefix: "collection_ids")
         try Dataset.write(graph, into: &writer)
         for table in features { try Dataset.write(table, into: &writer) }
+        let types = try graph.collectionTypes?.write(into: &writer) ?? [:]
+        return Dataset.sizes(of: graph).merging(types) { $1 }
     }
 
     static func write(_ graph: Graph, into writer: inout ArtifactWriter) throws {

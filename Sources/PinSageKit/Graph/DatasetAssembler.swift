@@ -13,6 +13,7 @@ public struct DatasetAssembler {
     private var edgeCollections: [UInt32] = []
     private var edgeWeights: [Float]?
     private var edgeTimes: [Int64]?
+    private var collectionTypes: [Int: String] = [:]
     private var isDescribed: [Bool] = []
     private var features: [FeatureTable] = []
     private var writer: ArtifactWriter?
@@ -72,6 +73,12 @@ public struct DatasetAssembler {
         edgeTimes?.append(time ?? Graph.unknownTime)
     }
 
+    /// Says of which type a collection is, one of a few names; it is added where it is new. The others have none.
+    public mutating func setType(ofCollection collection: String, to type: String) throws {
+        guard !collection.isEmpty, !type.isEmpty else { throw DataError("expected a collection and its type, found an empty name") }
+        collectionTypes[collections.add(collection).row] = type
+    }
+
     /// Adds dense features; row r belongs to the r-th item. Checked in `finish`.
     public mutating func addFeatures(_ table: FeatureTable) { features.append(table) }
 
@@ -81,7 +88,8 @@ public struct DatasetAssembler {
         let graph = try GraphBuilder.graph(
             itemCount: items.count, collectionCount: collections.count, items: edgeItems, collections: edgeCollections,
             weights: edgeWeights, times: edgeTimes)
-        return Dataset(graph: graph, items: items.identifiers(), collections: collections.identifiers(), features: features)
+        let types = collectionTypes.isEmpty ? nil : try CollectionTypes((0..<collections.count).map { collectionTypes[$0] })
+        return Dataset(graph: graph.typed(types), items: items.identifiers(), collections: collections.identifiers(), features: features)
     }
 
     private func check(_ features: [FeatureTable]) throws {
@@ -105,8 +113,8 @@ public struct DatasetAssembler {
             try catalog.finish()
             try writer.addFile(named: Dataset.catalogFile)
         }
-        try dataset.write(into: &writer)
-        try writer.commit(metadata: Dataset.sizes(of: dataset.graph).merging(metadata) { size, _ in size })
+        let own = try dataset.write(into: &writer)
+        try writer.commit(metadata: own.merging(metadata) { own, _ in own })
         self.writer = nil
         return ImportReport(graph: dataset.graph, edgesRead: edgeItems.count, itemsDescribed: isDescribed.count { $0 })
     }

@@ -56,11 +56,17 @@ public struct Graph: Sendable {
     public let items: Adjacency
     /// Collection -> its items.
     public let collections: Adjacency
+    /// The kinds of the collections; `nil` where all are of one kind.
+    public let collectionTypes: CollectionTypes?
 
-    public init(items: Adjacency, collections: Adjacency) {
+    public init(items: Adjacency, collections: Adjacency, collectionTypes: CollectionTypes? = nil) {
         self.items = items
         self.collections = collections
+        self.collectionTypes = collectionTypes
     }
+
+    /// The same edges, with these types of collections.
+    func typed(_ types: CollectionTypes?) -> Graph { Graph(items: items, collections: collections, collectionTypes: types) }
 
     /// A checksum of all edges: another graph has another one but for one chance in 2^32. - Complexity: O(edges)
     public var fingerprint: UInt32 {

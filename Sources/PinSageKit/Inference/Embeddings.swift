@@ -27,6 +27,14 @@ public struct Embeddings: Sendable {
         self.isNormalized = isNormalized
     }
 
+    /// The same embeddings with their vectors copied into memory (huge pages where there are any).
+    func resident() throws -> Embeddings {
+        var copy = try Embeddings(identifiers: identifiers, vectors: vectors.resident(), dimension: dimension, isNormalized: isNormalized)
+        copy.modelFingerprint = modelFingerprint
+        copy.vectorsChecksum = vectorsChecksum
+        return copy
+    }
+
     /// One embedding. - Complexity: O(dimension)
     public subscript(item: ItemID) -> [Float] {
         let start = Int(item.row) * dimension

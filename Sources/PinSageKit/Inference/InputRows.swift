@@ -114,3 +114,43 @@ struct IDRows: Sendable {
         try fill(items, into: &matrix, kernels: kernels)
     }
 }
+
+/// The input vectors of a range of a dataset's items, as a model's first layer reads them, in an artifact of kind "inputs".
+///
+/// For passes that run elsewhere (Integrations/spark): whatever a model makes vectors of (tables, texts, attributes, degrees, learned ids), they are the
+/// very rows of the local pass. `inputs.npy` (rows, inputWidth) f32 begins with the item `first_item` of the metadata.
+public enum InputFile {
+    public static let kind = "inputs"
+
+    /// Makes and writes the rows, some at a time, so that memory does not grow with the range.
+    ///
+    /// - Parameters:
+    ///   - catalog: titles, texts and attributes, where the model's features ask for them.
+    ///   - progress: called with the rows done so far.
+    /// - Throws: ``DataError`` when the dataset does not fit the model or files cannot be written.
+    public static func write(
+        _ model: PinSageModel, dataset: Dataset, catalog: (any ItemCatalog)?, items: Range<Int>, to path: String, kernels: Kernels,
+        progress: (Int) throws -> Void = { _ in }
+    ) throws {
+        let count = dataset.items.count
+        precondition(items.lowerBound >= 0 && items.upperBound <= count, "items \(items) of \(count)")
+        // Claims the path first: where it cannot be replaced, nothing should be computed.
+        var writer = try ArtifactWriter(kind: kind, at: path)
+        try model.checkFeatures()
+        let input = DatasetInput(transform: model.features, dataset: dataset, catalog: catalog, ids: try IDRows(model, itemCount: count))
+        var file = try NpyWriter<Float>(try writer.newPath(for: "inputs.npy"))
+        var rows = Matrix(rows: 0, columns: 0)
+        for start in stride(from: items.lowerBound, to: items.upperBound, by: FeatureTransform.blockRows) {
+            let block = start..<min(start + FeatureTransform.blockRows, items.upperBound)
+            try input.read(Array(block), into: &rows, kernels: kernels)
+            try file.append(rows.values)
+            try progress(block.upperBound - items.lowerBound)
+        }
+        try file.finish(shape: [items.count, input.width])
+        try writer.addFile(named: "inputs.npy")
+        try writer.commit(metadata: [
+            "first_item": JSONValue(items.lowerBound), "items": JSONValue(items.count), "dataset_items": JSONValue(count),
+            "model_fingerprint": .string(model.fingerprint),
+        ])
+    }
+}

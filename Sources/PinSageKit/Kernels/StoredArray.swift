@@ -7,7 +7,7 @@
 /// An immutable array of plain values that lives either in memory or in a memory-mapped file, behind one type.
 ///
 /// Graphs, feature tables, embeddings and indexes are made of these, so the same code runs on data of any origin.
-/// Subscripts are bounds-checked; `withUnsafeBufferPointer` is for loops that check their own bounds.
+/// Subscripts are bounds-checked.
 ///
 /// `@unchecked Sendable`: the memory is never written after `init`, and `owner` keeps it alive as long as any copy of the value.
 @safe public struct StoredArray<Element: BitwiseCopyable & Sendable>: @unchecked Sendable, RandomAccessCollection {
@@ -27,7 +27,7 @@
     }
 
     /// Makes `count` zeroed elements in 64-byte aligned memory and lets `body` fill them: no second copy, whatever the size.
-    public init<E: Error>(count: Int, filling body: (UnsafeMutableBufferPointer<Element>) throws(E) -> Void) throws(E) {
+    init<E: Error>(count: Int, filling body: (UnsafeMutableBufferPointer<Element>) throws(E) -> Void) throws(E) {
         let memory = AlignedMemory(bytes: count * MemoryLayout<Element>.stride)
         let buffer = unsafe memory.pointer.bindMemory(to: Element.self, capacity: count)
         try unsafe body(UnsafeMutableBufferPointer(start: buffer, count: count))
@@ -51,7 +51,7 @@
     @usableFromInline func element(_ position: Int) -> Element { unsafe base[position] }
 
     /// Calls `body` with the elements; the pointer must not leave the closure.
-    public func withUnsafeBufferPointer<R, E: Error>(_ body: (UnsafeBufferPointer<Element>) throws(E) -> R) throws(E) -> R {
+    func withUnsafeBufferPointer<R, E: Error>(_ body: (UnsafeBufferPointer<Element>) throws(E) -> R) throws(E) -> R {
         defer { extendLifetime(owner) }
         return try unsafe body(UnsafeBufferPointer(start: base, count: count))
     }

@@ -13,8 +13,11 @@ extension PinSageModel {
     ///
     /// - Throws: ``DataError`` when it is missing, damaged, or its tensors do not have the shapes that config.json says.
     public static func open(_ path: String) throws -> PinSageModel {
-        let artifact = try Artifact.open(path, kind: kind)
-        let description = try JSONFile.read(Description.self, from: try artifact.path(of: "config.json"))
+        try PinSageModel(Artifact.open(path, kind: kind))
+    }
+
+    init(_ artifact: Artifact) throws {
+        let description = try JSONFile.read(Description.self, from: artifact.file("config.json"))
         do {
             try description.model.validate()
             try description.walks.validate()
@@ -27,15 +30,15 @@ extension PinSageModel {
                     + "\(description.neighborsPerLayer)", file: try artifact.path(of: "config.json"))
         }
         let weightsPath = try artifact.path(of: "weights.safetensors")
-        let tensors = try Safetensors.read(weightsPath)
+        let tensors = try Safetensors.read(artifact.file("weights.safetensors"))
         let idVectors = tensors["id_vectors"].flatMap(\.matrix)
         if let idVectors, idVectors.columns != description.model.idWidth {
             throw DataError("expected id vectors of width \(description.model.idWidth), found \(idVectors.columns)", file: weightsPath)
         }
-        return PinSageModel(
+        self.init(
             configuration: description.model, parameters: try Parameters(tensors: tensors, configuration: description.model, file: weightsPath),
             walks: description.walks, neighborsPerLayer: description.neighborsPerLayer, seed: description.seed,
-            features: try FeatureTransform.read(from: path), idVectors: idVectors)
+            features: try FeatureTransform.read(artifact), idVectors: idVectors)
     }
 
     /// - Throws: ``DataError`` where the feature transform makes rows of another width than the weights read.

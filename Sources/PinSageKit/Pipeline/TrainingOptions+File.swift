@@ -1,21 +1,24 @@
 extension TrainingOptions {
-    /// Settings from a JSON file, in the form of ``TrainingOptions``; settings that it leaves out keep their defaults.
+    /// Settings from a JSON file, in the form of ``TrainingOptions``; settings that it leaves out stay as they are in `options`.
     ///
     /// - Throws: ``DataError`` naming the file.
-    public static func read(from path: String) throws -> TrainingOptions {
-        // Laid over the defaults, so that a file need name only what it changes.
-        let defaults = try JSONValue(parsing: Array(JSONFile.text(of: TrainingOptions()).utf8))
+    public static func read(from path: String, over options: TrainingOptions = TrainingOptions()) throws -> TrainingOptions {
         let given = try JSONValue(contentsOf: path)
         guard given.object != nil else { throw DataError("expected a JSON object of settings", file: path) }
-        try checkKeys(given, known: try JSONValue(parsing: Array(JSONFile.text(of: TrainingOptions.withEveryKey).utf8)), file: path, at: "")
-        return try JSONFile.decode(TrainingOptions.self, from: try merged(defaults, given, file: path, at: ""), file: path)
+        try checkKeys(given, known: try everyKey.get(), file: path, at: "")
+        return try JSONFile.decode(TrainingOptions.self, from: try merged(try json(of: options), given, file: path, at: ""), file: path)
     }
+
+    private static func json(of options: TrainingOptions) throws -> JSONValue { try JSONValue(parsing: Array(JSONFile.text(of: options).utf8)) }
+
+    /// ``withEveryKey`` as JSON, made once.
+    private static let everyKey = Result<JSONValue, any Error> { try json(of: withEveryKey) }
 
     /// Options in which nothing is absent: encoded, they have every key that a file may have.
     private static var withEveryKey: TrainingOptions {
         var options = TrainingOptions()
         (options.epochs, options.layers, options.hiddenWidth, options.layerWidth, options.dimension, options.idWidth) = (1, 1, 1, 1, 1, 1)
-        (options.walks, options.walkLength, options.restart) = (1, 1, 0.5)
+        (options.walks, options.walkLength, options.restart, options.collectionTypes) = (1, 1, 0.5, [:])
         options.training.hardNegativeRanks = 1...2
         options.training.pairs.largestCollection = 2
         options.training.pairs.mostPairsPerCollection = 1
@@ -30,8 +33,8 @@ extension TrainingOptions {
                 let names = known.keys.sorted().joined(separator: ", ")
                 throw DataError("there is no setting \"\(place)\(key)\"; the settings here are \(names)", file: file)
             }
-            // A choice among cases is written as an object with the case's name: its decoder checks it.
-            if key != "window" { try checkKeys(value, known: inner, file: file, at: place + key + ".") }
+            // A choice among cases is written as an object with the case's name: its decoder checks it. Types have names of their own.
+            if key != "window" && key != "collectionTypes" { try checkKeys(value, known: inner, file: file, at: place + key + ".") }
         }
     }
 

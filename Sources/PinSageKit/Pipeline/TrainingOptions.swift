@@ -20,12 +20,29 @@ public struct TrainingOptions: Codable, Sendable {
     public var walks: Int?
     public var walkLength: Int?
     public var restart: Double?
+    /// The share of each type of collections in the steps of walks (``WalkConfiguration/collectionTypes``); not to be confused with the next one.
+    public var collectionTypes: [String: Double]?
     /// The share of the collections, drawn by seed, whose edges are trained on (paper: 0.2); the model then embeds the whole graph.
     public var collectionShare = 1.0
     /// Whether a share of the edges is held out for validation when no validation pairs are given.
     public var holdsOutValidation = true
 
     public init() {}
+
+    /// For models that whole collections ask (what else belongs on this board?) rather than single items: a query is the mean of a collection's
+    /// members, as `QueryPooling.mean` asks, and the loss is a softmax over many negatives, popular ones among them.
+    public static var forCollections: TrainingOptions {
+        var options = TrainingOptions()
+        options.training.queryMembers = 50
+        // The members of the pair's own collection alone are no negatives: nearly every item shares some collection with one of many members.
+        options.training.negativeExclusion = .collection
+        options.training.loss = .softmax
+        options.training.temperature = 0.1
+        options.training.learningRate = 3e-3
+        options.training.negatives = 2000
+        options.training.batchSize = 4096
+        return options
+    }
 
     /// Where learned id vectors start.
     public enum IDStart: String, Codable, Sendable, CaseIterable {
@@ -46,17 +63,22 @@ public struct TrainingDefaults: Sendable {
 
     /// The pairs that default training looks at: about five minutes on two cores with one layer.
     static let pairBudget = 1_500_000
+    /// The same where many members ask together: pairs share them, so that a step costs less a pair.
+    static let memberPairBudget = 6_000_000
 
     /// - Parameters:
     ///   - hasContent: whether the features say anything of an item but its degree.
     ///   - pairsPerEpoch: positive pairs of one epoch.
-    public init(graph: Graph, hasContent: Bool, pairsPerEpoch: Int) {
+    ///   - asksWithMembers: whether whole collections ask (``TrainingConfiguration/queryMembers``). They ask for items that collections hold
+    ///     together for reasons that no content shows, so that items also get learned vectors.
+    public init(graph: Graph, hasContent: Bool, pairsPerEpoch: Int, asksWithMembers: Bool = false) {
         // One layer of importance pooling already reaches items several hops away (walks have restarts, not a fixed radius). A second one
         // multiplies the cost by T; in graphs beyond a million items, where it brings in what walks of one item cannot, it pays.
         layers = graph.itemCount < 1_000_000 ? 1 : 2
-        idWidth = hasContent ? 0 : 128
+        idWidth = hasContent && !asksWithMembers ? 0 : 128
         dimension = 128
-        epochs = min(max(TrainingDefaults.pairBudget / max(pairsPerEpoch, 1), 2), 40)
+        let budget = asksWithMembers ? Self.memberPairBudget : Self.pairBudget
+        epochs = min(max(budget / max(pairsPerEpoch, 1), 2), 40)
         walks = WalkConfiguration(walks: 200, walkLength: 2, restart: 0.5, neighbors: 50)
     }
 }

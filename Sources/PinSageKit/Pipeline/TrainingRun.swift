@@ -1,7 +1,7 @@
 /// Training from a dataset to a model: features, positive pairs, validation, checkpoints.
 ///
 /// It composes what the layers below offer; ``Trainer`` is the training loop itself.
-public struct TrainingRun {
+public struct TrainingRun: Sendable {
     public let dataset: Dataset
     public let options: TrainingOptions
     private let catalog: (any ItemCatalog)?
@@ -56,11 +56,17 @@ public struct TrainingRun {
         var configuration = options.training
         let (trained, inputs) = try trainingPart(of: graph, transform: transform, features: matrix)
         let pairSource = try PositivePairSource(graph: trained, configuration: configuration.pairs)
-        let defaults = TrainingDefaults(graph: trained, hasContent: transform.hasContent, pairsPerEpoch: pairSource.count)
+        let defaults = TrainingDefaults(
+            graph: trained, hasContent: transform.hasContent, pairsPerEpoch: pairSource.count, asksWithMembers: configuration.queryMembers > 1)
         configuration.epochs = options.epochs ?? defaults.epochs
+        // Of a new item without content nothing is known: all of them would be one vector.
+        if !transform.hasContent { configuration.newItemShare = 0 }
         let model = try self.model(transform, defaults: defaults, start: resumed?.model ?? initialModel)
         let fingerprint = output == nil ? 0 : trained.fingerprint
-        if let resumed, resumed.configuration != configuration || resumed.model.configuration != model.configuration {
+        if let resumed,
+            resumed.configuration != configuration || resumed.model.configuration != model.configuration || resumed.model.walks != model.walks
+                || resumed.model.neighborsPerLayer != model.neighborsPerLayer
+        {
             throw ConfigurationError(
                 "--resume needs the settings that the checkpoint was made with; they are in \(output ?? "")/training/cursor.json")
         }
@@ -110,11 +116,13 @@ public struct TrainingRun {
         let step = max(1, split.test.pairs.count / most)
         let pairs = stride(from: 0, to: split.test.pairs.count, by: step).prefix(most).map { split.test.pairs[$0] }
         let graph = try dataset.graph.removing(pairs.map { DatasetSplit.Edge(item: $0.positive, collection: $0.collection) })
+        let asksWithMembers = options.training.queryMembers > 1
         let queries = pairs.map { pair in
-            EvaluationQuery(
-                items: [pair.query], positives: [pair.positive], excluded: Set(graph.items(of: pair.collection) + [pair.query]).sorted())
+            let members = graph.items(of: pair.collection)
+            return EvaluationQuery(
+                items: asksWithMembers ? members : [pair.query], positives: [pair.positive], excluded: Set(members + [pair.query]).sorted())
         }
-        return (graph, EvaluationTask(kind: .pairs, itemCount: graph.itemCount, queries: queries))
+        return (graph, EvaluationTask(kind: asksWithMembers ? .collections : .pairs, itemCount: graph.itemCount, queries: queries))
     }
 
     /// What is trained on: all of the graph, or the edges of a drawn share of its collections, with features that know no other edges.
@@ -159,6 +167,7 @@ public struct TrainingRun {
         walks.walks = options.walks ?? walks.walks
         walks.walkLength = options.walkLength ?? walks.walkLength
         walks.restart = options.restart ?? walks.restart
+        walks.collectionTypes = options.collectionTypes
         try ConfigurationError.require(!options.neighbors.isEmpty && options.neighbors.allSatisfy { $0 > 0 }, "neighbors expects positive numbers")
         let perLayer = (0..<layers).map { options.neighbors[min($0, options.neighbors.count - 1)] }
         walks.neighbors = perLayer.max() ?? options.neighbors[0]

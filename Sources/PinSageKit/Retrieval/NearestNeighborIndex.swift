@@ -18,6 +18,12 @@ public protocol NearestNeighborIndex: Sendable {
     /// The items that were not removed, which alone can be answers; `nil` is all rows.
     var present: ItemFilter? { get }
 
+    /// The same index with what its searches read at random copied into memory (huge pages where there are any) instead of read from the pages
+    /// of its files: no search waits for the disk, and those of large indexes may be faster. A kind that reads front to back is returned as it is.
+    ///
+    /// - Complexity: O(N * dimension)
+    func resident() throws -> any NearestNeighborIndex
+
     /// Writes the index as an artifact, which ``StoredIndex/open(_:kernels:)`` opens.
     func write(to path: String) throws
 }
@@ -27,6 +33,8 @@ extension NearestNeighborIndex {
     public var present: ItemFilter? { nil }
 
     public var comparesCosines: Bool { false }
+
+    public func resident() throws -> any NearestNeighborIndex { self }
 
     /// The number of rows of the index, those of removed items included.
     public var count: Int { embeddings.count }
@@ -108,7 +116,10 @@ public enum StoredIndex {
     /// - Throws: ``DataError`` when it is missing, damaged or of an unknown kind of index.
     /// - Complexity: O(1); the arrays are mapped.
     public static func open(_ path: String, kernels: Kernels) throws -> any NearestNeighborIndex {
-        let artifact = try Artifact.open(path, kind: kind)
+        try read(Artifact.open(path, kind: kind), kernels: kernels)
+    }
+
+    static func read(_ artifact: Artifact, kernels: Kernels) throws -> any NearestNeighborIndex {
         let name = artifact.manifest.metadata["index"]?.string
         switch name {
         case ExactIndex.name: return try ExactIndex(artifact, kernels: kernels)
@@ -117,7 +128,7 @@ public enum StoredIndex {
         default:
             throw DataError(
                 "expected an index of kind \(ExactIndex.name), \(HNSWIndex.name) or \(LSHIndex.name), found \(name.map { "\"\($0)\"" } ?? "none")",
-                file: path + "/" + Manifest.fileName)
+                file: artifact.path + "/" + Manifest.fileName)
         }
     }
 }

@@ -6,7 +6,7 @@
 /// Added vectors stand in blocks whose sizes at least double from the newest to the oldest, merged as they fill: an addition copies
 /// O(log added) vectors on average and at most `tailRows` at once but for merges.
 public struct OverlayIndex: Sendable {
-    public let base: any NearestNeighborIndex
+    public private(set) var base: any NearestNeighborIndex
     /// Vectors of added items in row order, oldest block first.
     private var blocks: [StoredArray<Float>] = []
     /// The items of the base that are still in; `nil` is all.
@@ -24,6 +24,14 @@ public struct OverlayIndex: Sendable {
         self.base = base
         remaining = base.present
         self.kernels = kernels
+    }
+
+    /// The same index over another copy of its base.
+    public func replacing(base: any NearestNeighborIndex) -> OverlayIndex {
+        precondition(base.count == self.base.count && base.dimension == dimension, "\(base.count) items in place of \(self.base.count)")
+        var next = self
+        next.base = base
+        return next
     }
 
     /// Rows of the base and of everything that was ever added.
@@ -107,9 +115,11 @@ public struct OverlayIndex: Sendable {
             case (let filter?, nil): filter
             case (nil, let remaining): remaining
             }
+        guard addedCount > removedAdditions.count else {
+            return try base.neighbors(of: queries, k: k, among: baseFilter, excluding: excluding, ef: ef)
+        }
         let (inBase, inAdded) = (excluding.filter { Int($0.row) < base.count }, excluding.filter { Int($0.row) >= base.count })
         var lists = try base.neighbors(of: queries, k: k, among: baseFilter, excluding: inBase, ef: ef)
-        guard addedCount > removedAdditions.count else { return lists }
         let queries = base.comparesCosines ? try kernels.normalized(queries) : queries
         var first = 0
         for block in blocks {

@@ -14,6 +14,13 @@
         self.count = count
     }
 
+    /// Room for so many elements before any is moved.
+    init(capacity: Int) {
+        memory = AlignedMemory(bytes: capacity * MemoryLayout<Element>.stride)
+        self.capacity = capacity
+        count = 0
+    }
+
     private var base: UnsafeMutablePointer<Element> {
         unsafe memory.pointer.assumingMemoryBound(to: Element.self)
     }
@@ -43,6 +50,14 @@
         count = needed
     }
 
+    /// Adds elements that `body` fills.
+    mutating func append(count added: Int, filling body: (UnsafeMutableBufferPointer<Element>) -> Void) {
+        let needed = count + added
+        makeUnique(needed > capacity ? Swift.max(needed, 2 * capacity) : capacity)
+        unsafe body(UnsafeMutableBufferPointer(start: base + count, count: added))
+        count = needed
+    }
+
     /// Takes memory that is nobody else's, of this capacity.
     private mutating func makeUnique(_ wanted: Int) {
         if wanted == capacity && isKnownUniquelyReferenced(&memory) { return }
@@ -56,6 +71,13 @@
     func withUnsafeBufferPointer<R>(_ body: (UnsafeBufferPointer<Element>) throws -> R) rethrows -> R {
         defer { extendLifetime(memory) }
         return try unsafe body(UnsafeBufferPointer(start: base, count: count))
+    }
+
+    /// Calls `body` with the elements, which it may change; the pointer must not leave the closure.
+    mutating func withUnsafeMutableBufferPointer<R>(_ body: (UnsafeMutableBufferPointer<Element>) throws -> R) rethrows -> R {
+        makeUnique(capacity)
+        defer { extendLifetime(memory) }
+        return try unsafe body(UnsafeMutableBufferPointer(start: base, count: count))
     }
 
     /// The elements, without a copy: the array takes other memory when it is changed later.

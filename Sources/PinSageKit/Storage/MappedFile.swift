@@ -15,6 +15,8 @@
     /// The length in bytes.
     public let count: Int
     private let base: UnsafeRawPointer?
+    /// Whether the bytes are a mapping's and not of this object's own memory.
+    private let isMapped: Bool
 
     /// How a file will be read; a hint only.
     public enum Access: Sendable { case normal, sequential, random }
@@ -29,6 +31,7 @@
         guard unsafe fstat(descriptor, &status) == 0 else { throw FileSystem.error("the file cannot be examined", path) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw DataError("expected a regular file", file: path) }
         count = Int(status.st_size)
+        isMapped = count > 0
         if count == 0 {
             unsafe base = nil
             return
@@ -44,12 +47,24 @@
         }
     }
 
+    /// Bytes that never were in a file, as the fuzzer reads some thousand artifacts a second from; `path` is what messages call them.
+    init(_ path: String, contents: [UInt8]) {
+        self.path = path
+        count = contents.count
+        isMapped = false
+        // Aligned as mappings are, for elements of any type.
+        let copy = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 64)
+        unsafe UnsafeMutableRawBufferPointer(start: copy, count: count).copyBytes(from: contents)
+        unsafe base = UnsafeRawPointer(copy)
+    }
+
     deinit {
-        if let base = unsafe base { unsafe munmap(UnsafeMutableRawPointer(mutating: base), count) }
+        guard let base = unsafe base else { return }
+        if isMapped { unsafe munmap(UnsafeMutableRawPointer(mutating: base), count) } else { unsafe base.deallocate() }
     }
 
     /// Calls `body` with the bytes; the pointer must not leave the closure.
-    public func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+    func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
         defer { extendLifetime(self) }
         return try unsafe body(UnsafeRawBufferPointer(start: base, count: count))
     }

@@ -12,11 +12,17 @@ public final class OutputFile {
     private var descriptor: Int32
     private var buffer: [UInt8] = []
     private var crc = CRC32C()
+    private let isDurable: Bool
+    private var bytesWritten = 0
+    /// How many of them the system was told to write to the disk.
+    private var bytesBegun = 0
     private static let bufferBytes = 1 << 20
 
+    /// - Parameter isDurable: whether it ends with ``close()`` and not with `closeWithoutSynchronizing`.
     /// - Throws: ``DataError`` when a file with this name exists or cannot be made.
-    public init(_ path: String) throws {
+    public init(_ path: String, isDurable: Bool = true) throws {
         self.path = path
+        self.isDurable = isDurable
         descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw FileSystem.error("the file cannot be made", path) }
         buffer.reserveCapacity(OutputFile.bufferBytes)
@@ -57,7 +63,7 @@ public final class OutputFile {
     }
 
     /// Writes the bytes of a buffer, which is not kept.
-    public func write(_ bytes: UnsafeRawBufferPointer) throws {
+    func write(_ bytes: UnsafeRawBufferPointer) throws {
         if bytes.count >= OutputFile.bufferBytes {
             try flush()
             unsafe crc.update(bytes)
@@ -84,7 +90,19 @@ public final class OutputFile {
                 throw FileSystem.error("the file cannot be written", path)
             }
             unsafe rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            bytesWritten += written
         }
+        beginWriteback()
+    }
+
+    /// Has the system write what is in its cache while there is more to come, so that ``close()`` waits for the last few megabytes only.
+    private func beginWriteback() {
+        #if os(Linux)
+            guard isDurable, bytesWritten - bytesBegun >= 8 << 20 else { return }
+            // Of pages that were not written yet this drops none: it begins to write them and returns. A refusal costs only time.
+            _ = posix_fadvise(descriptor, off_t(bytesBegun), off_t(bytesWritten - bytesBegun), POSIX_FADV_DONTNEED)
+            bytesBegun = bytesWritten
+        #endif
     }
 
     /// Overwrites the first bytes, whose checksum then replaces that of what stood there.

@@ -76,12 +76,17 @@ public struct Checkpoint: Sendable {
 
     /// Reads a run back. - Throws: ``DataError`` when it is damaged or has no training state.
     public static func open(_ path: String) throws -> Checkpoint {
-        let artifact = try Artifact.open(path, kind: PinSageModel.kind)
-        guard artifact.contains(cursorFile) else { throw DataError("expected a training run to resume, found a model without one", file: path) }
-        let model = try PinSageModel.open(path)
-        let cursor = try JSONFile.read(Cursor.self, from: artifact.path(of: cursorFile))
+        try read(Artifact.open(path, kind: PinSageModel.kind))
+    }
+
+    static func read(_ artifact: Artifact) throws -> Checkpoint {
+        guard artifact.contains(cursorFile) else {
+            throw DataError("expected a training run to resume, found a model without one", file: artifact.path)
+        }
+        let model = try PinSageModel(artifact)
+        let cursor = try JSONFile.read(Cursor.self, from: artifact.file(cursorFile))
         let file = try artifact.path(of: stateFile)
-        let tensors = try Safetensors.read(file)
+        let tensors = try Safetensors.read(artifact.file(stateFile))
         let shape = model.configuration
         var optimizer = Optimizer(configuration: cursor.configuration, model: shape)
         optimizer.step = cursor.optimizerStep
@@ -108,7 +113,7 @@ public struct Checkpoint: Sendable {
         let state = TrainingState(
             parameters: try Parameters(tensors: tensors, prefix: "current.", configuration: shape, file: file), optimizer: optimizer,
             idVectors: idVectors, step: cursor.step, best: best, validationsSinceBest: cursor.validationsSinceBest,
-            metrics: try TrainingState.MetricsRow.read(from: artifact.path(of: metricsFile)))
+            metrics: try TrainingState.MetricsRow.read(from: artifact.file(metricsFile)))
         return Checkpoint(model: model, configuration: cursor.configuration, state: state, graph: cursor.graph)
     }
 }

@@ -12,13 +12,16 @@ extension TrainingState.MetricsRow {
 
     /// The rows of a metrics.jsonl. - Throws: ``DataError`` with the line that is damaged.
     public static func read(from path: String) throws -> [TrainingState.MetricsRow] {
-        let text: String
-        do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
-            throw DataError("expected a readable metrics file, found: \(error.localizedDescription)", file: path)
+        try read(from: MappedFile(path))
+    }
+
+    static func read(from file: MappedFile) throws -> [TrainingState.MetricsRow] {
+        guard let text = unsafe file.withUnsafeBytes({ unsafe String(validating: $0, as: UTF8.self) }) else {
+            throw DataError("expected metrics in UTF-8, found other bytes", file: file.path)
         }
         return try text.split(separator: "\n").enumerated().map { index, line in
             do { return try JSONDecoder().decode(TrainingState.MetricsRow.self, from: Data(line.utf8)) } catch {
-                throw DataError("expected a row of metrics, found: \(error)", file: path, line: index + 1)
+                throw DataError("expected a row of metrics, found: \(error)", file: file.path, line: index + 1)
             }
         }
     }

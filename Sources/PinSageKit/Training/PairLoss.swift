@@ -4,8 +4,9 @@
 struct PairLoss {
     /// Which rows of the embeddings play which part.
     struct Layout: Sendable {
-        /// (P) rows of the queries and of their positives.
-        var queries: [Int64] = []
+        /// (P lists) rows of each query's items with their shares: a query is the weighted sum of their embeddings.
+        var queries = RaggedLists()
+        /// (P) rows of the positives.
         var positives: [Int64] = []
         /// Which of the M shared negatives this rank embeds: all of them in a run of one process.
         var ownNegatives = 0..<0
@@ -42,9 +43,9 @@ struct PairLoss {
     /// Shapes: z, dz (rows, E).
     /// - Parameter pairCount: pairs of all ranks; `nil`: this is the only one.
     mutating func loss(z: Matrix, layout: Layout, pairCount: Int? = nil, dz: inout Matrix) throws -> Double {
-        let pairs = layout.queries.count
+        let pairs = layout.queries.rowCount
         let allPairs = max(pairCount ?? pairs, 1)
-        try kernels.gather(z, rows: layout.queries, into: &queries)
+        try kernels.pool(z, lists: layout.queries, into: &queries)
         try kernels.gather(z, rows: layout.positives, into: &positives)
         try kernels.gather(z, rows: layout.negatives, into: &negatives)
         var hardCount = layout.hard.count
@@ -93,7 +94,8 @@ struct PairLoss {
             let transposed = try kernels.transposed(lists, tableRows: z.rows)
             try kernels.poolBackward(queries, weights: scores.hard, transposed: transposed, accumulate: false, into: &dz)
         }
-        try kernels.scatterAdd(dqueries, to: layout.queries, of: &dz)
+        let transposedQueries = try kernels.transposed(layout.queries, tableRows: z.rows)
+        try kernels.poolBackward(dqueries, weights: layout.queries.weights, transposed: transposedQueries, accumulate: true, into: &dz)
         try kernels.scatterAdd(dpositives, to: layout.positives, of: &dz)
         if group.size > 1 {
             try group.sum(&dnegatives.values)

@@ -78,6 +78,9 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     public var initialNeighborShare: Float = 3
     /// Gaussian noise on the weights that training starts from, times 1 / sqrt(inputs).
     public var initialNoise: Float = 0.05
+    /// The most members of the pair's collection, the query among them and the positive not, whose mean embedding asks for the positive. 1 asks
+    /// with the query alone, as one item asks for its related ones; more train for questions of whole collections, which are asked that way.
+    public var queryMembers = 1
     /// Seconds between checkpoints, beside the one at every epoch's end.
     public var checkpointSeconds: Double = 120
     public var seed: UInt64 = 1
@@ -105,6 +108,7 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
             initialNeighborShare.isFinite && initialNeighborShare >= 0, "initial-neighbor-share is \(initialNeighborShare), expected 0 or more")
         try ConfigurationError.require(initialNoise.isFinite && initialNoise >= 0, "initial-noise is \(initialNoise), expected 0 or more")
         try ConfigurationError.require(patience >= 0, "patience is \(patience), expected 0 or more")
+        try ConfigurationError.require((1...1_000_000).contains(queryMembers), "query-members is \(queryMembers), expected 1 to 1000000")
         try ConfigurationError.require((0...1).contains(newItemShare), "new-item-share is \(newItemShare), expected 0 to 1")
     }
 }

@@ -89,7 +89,7 @@ extension RecommendationService {
                 // Whoever may write may know where the files are.
                 throw Problem(409, "nothing was changed: \(error)")
             }
-            self.loadCards(of: view.artifacts)
+            self.load(view.artifacts)
             var json = JSONBuffer()
             json.beginObject()
             json.member("items", view.index.count)

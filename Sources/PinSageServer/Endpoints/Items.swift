@@ -42,7 +42,7 @@ extension RecommendationService {
     }
 
     /// `GET /v1/items/{id}/related?k=&filter=&diversify=&explain=&ef=`
-    func related(_ name: String, _ call: HTTPCall, _ view: ServingView) async throws -> HTTPReply {
+    func related(_ name: String, _ call: HTTPCall, _ view: ServingView) throws -> HTTPAnswer {
         let parameters = call.parameters
         try parameters.allow("k", "filter", "diversify", "explain", "ef")
         let explains = try parameters.flag("explain")
@@ -54,10 +54,12 @@ extension RecommendationService {
         if let diversity = try parameters.fraction("diversify") { query.diversification = try Diversification(diversity: diversity) }
         // Following links takes microseconds; all else would hold up the connections of this thread.
         guard parameters["filter"] != nil || explains || query.diversification != nil || !(view.artifacts.index is HNSWIndex) else {
-            return try Self.results(of: query, asking: [item], explains: false, view)
+            return .ready(try Self.results(of: query, asking: [item], explains: false, view))
         }
         let question = query
-        return try await reply(asking: [item], filters: [parameters["filter"]].compactMap(\.self), explains: explains, view) { question }
+        return .later {
+            try await self.reply(asking: [item], filters: [parameters["filter"]].compactMap(\.self), explains: explains, view) { question }
+        }
     }
 
     /// Finds and writes answers on the work queue.

@@ -10,15 +10,12 @@ struct Problem: Error, Equatable {
     var retryAfter: Int?
     /// Methods that the path knows (405).
     var allow: String?
-    /// Whether the rest of the request is not read, because it is too long or too slow.
-    var closesConnection = false
 
-    init(_ status: Int, _ detail: String, retryAfter: Int? = nil, allow: String? = nil, closesConnection: Bool = false) {
+    init(_ status: Int, _ detail: String, retryAfter: Int? = nil, allow: String? = nil) {
         self.status = status
         self.detail = detail
         self.retryAfter = retryAfter
         self.allow = allow
-        self.closesConnection = closesConnection
     }
 
     static func badRequest(_ detail: String) -> Problem { Problem(400, detail) }
@@ -67,7 +64,6 @@ struct Problem: Error, Equatable {
         if let retryAfter { reply.headers.append(("retry-after", String(retryAfter))) }
         if let allow { reply.headers.append(("allow", allow)) }
         if status == 401 { reply.headers.append(("www-authenticate", "Bearer")) }
-        reply.closesConnection = closesConnection
         return reply
     }
 }

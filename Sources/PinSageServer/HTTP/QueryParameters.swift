@@ -3,11 +3,11 @@ struct QueryParameters: Sendable {
     private var values: [(name: String, value: String)] = []
 
     /// - Throws: ``Problem`` 400 for what is not percent-encoded UTF-8, and for a name that occurs twice.
-    init(_ query: Substring) throws(Problem) {
-        for pair in query.split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = percentDecoded(parts[0].utf8, plusIsSpace: true),
-                let value = percentDecoded((parts.count > 1 ? parts[1] : "").utf8, plusIsSpace: true)
+    init(_ query: Substring.UTF8View) throws(Problem) {
+        for pair in query.split(separator: UInt8(ascii: "&")) {
+            let end = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
+            guard let name = percentDecoded(pair[..<end], plusIsSpace: true),
+                let value = percentDecoded(pair[end...].dropFirst(), plusIsSpace: true)
             else { throw .badRequest("expected percent-encoded UTF-8 in the query") }
             guard self[name] == nil else { throw .badRequest("expected \(name) once, found it twice") }
             values.append((name, value))

@@ -13,6 +13,8 @@ public struct ServedPaths: Sendable {
     public var map: String?
     /// The file that keeps what is put in and taken out; made by the first change. `nil` takes no changes.
     public var live: String?
+    /// Copies the index into memory after it was opened, see `NearestNeighborIndex.resident`.
+    public var isResident = false
 
     public init(index: String, dataset: String, model: String? = nil, live: String? = nil) {
         self.index = index

@@ -63,7 +63,18 @@ final class ItemCards: Sendable {
             return items.map { table.bytes[table.offsets[Int($0.row)]..<table.offsets[Int($0.row) + 1]] }
         }
         if let known { return known }
-        guard let catalog else { return items.map { Self.members(id: identifiers[Int($0.row)], title: nil, url: nil, image: nil) } }
+        guard let catalog else {
+            // One after the other in one piece of memory, for this is done for every request.
+            var json = JSONBuffer(capacity: items.count * 32)
+            let places = items.map { item in
+                json.beginObject()
+                let start = json.bytes.count
+                json.member("item", identifiers[Int(item.row)])
+                defer { json.endObject() }
+                return start..<json.bytes.count
+            }
+            return places.map { json.bytes[$0] }
+        }
         return try zip(items, catalog.descriptions(of: items)).map { item, description in
             Self.members(
                 id: identifiers[Int(item.row)], title: description.title, url: description.url,

@@ -107,6 +107,17 @@ final class ServingState: Sendable {
         }
     }
 
+    /// Has searches read a copy of the index in memory from now on, unless other artifacts were swapped in meanwhile.
+    func makeResident(_ artifacts: Artifacts) throws {
+        let copy = try artifacts.index.resident()
+        changing.withLock { _ in
+            var next = view
+            guard next.artifacts === artifacts else { return }
+            next.index = next.index.replacing(base: copy)
+            current.withLock { $0 = next }
+        }
+    }
+
     /// Ends the log; nothing may be changed afterwards.
     func close() {
         changing.withLock { _ in try? view.live?.catalog.close() }

@@ -22,6 +22,9 @@ struct AppendCommand: ParsableCommand {
     @Option(help: ArgumentHelp("New items, and known ones whose description changes.", valueName: "file"))
     var items: String?
 
+    @Option(help: ArgumentHelp("The types of new collections: a table with the columns collection and type.", valueName: "file"))
+    var collections: String?
+
     @Option(help: "tsv, csv, jsonl or adjacency; by default what the file's name says, otherwise tsv.")
     var format: AppendFormat?
 
@@ -79,7 +82,7 @@ struct AppendCommand: ParsableCommand {
         let progress = outputOptions.progress("reading", unit: "edges")
         defer { progress.finish() }
         return try DatasetAppender(configuration: configuration).run(
-            path, edges: input.edges, items: items, features: input.featureSources(),
+            path, edges: input.edges, items: items, collections: collections, features: input.featureSources(),
             catalogs: .init(open: { try SQLiteCatalog(directory: $0) }, make: { try SQLiteCatalogWriter(directory: $0) }),
             progress: { progress.update(count: $0.count, fraction: $0.fraction) })
     }

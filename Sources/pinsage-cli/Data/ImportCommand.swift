@@ -11,6 +11,8 @@ struct ImportCommand: ParsableCommand {
             an empty time is unknown, an empty weight is 1. Repeated edges become one: weights add up, the earliest time is kept. \
             The format adjacency has no header and one collection with its items on each line: "collection item item ...".
             Items: a table with the column item, and optionally title, url and text; any other column is an attribute.
+            Collections: a table with the columns collection and type, where they are of several kinds: walks may then give each type a share \
+            (neighbors and train --collection-types).
             The format apt makes a dataset of a Debian archive: packages in lists of dependencies, debtags facets and sections; it reads the \
             machine's own package lists, or a saved one given as --edges.
             Files that end in .gz, and standard input that is gzip, are unpacked.
@@ -21,13 +23,19 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The items, in the order of the rows of features.", valueName: "file"))
     var items: String?
 
+    @Option(help: ArgumentHelp("The type of each collection.", valueName: "file"))
+    var collections: String?
+
     @Option(help: "tsv, csv, jsonl, adjacency or apt; by default what the file's name says, otherwise tsv.")
     var format: ImportFormat?
 
     @Option(help: ArgumentHelp("The dataset to write. An older dataset there is replaced.", valueName: "dataset"))
     var output: String
 
-    @Flag(help: "Let edges name items that --items does not have, and let features miss items (their rows become 0) or have others.")
+    @Flag(
+        help:
+            "Let edges name items that --items and collections that --collections does not have, and let features miss items (their rows become 0) or have others."
+    )
     var allowMissing = false
 
     @Option(help: ArgumentHelp("The most threads that run at once.", valueName: "count"))
@@ -41,8 +49,8 @@ struct ImportCommand: ParsableCommand {
 
     func validate() throws {
         if input.edges.isEmpty, format != .apt { throw ValidationError("Missing expected argument '--edges <file>'") }
-        if format == .apt, input.edges.count > 1 || items != nil || !input.features.isEmpty {
-            throw ValidationError("--format apt takes one package list at most, and neither --items nor --features")
+        if format == .apt, input.edges.count > 1 || items != nil || collections != nil || !input.features.isEmpty {
+            throw ValidationError("--format apt takes one package list at most, and neither --items, --collections nor --features")
         }
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
         if memory.bytes < 16 << 20 { throw ValidationError("--memory must be at least 16M") }
@@ -75,7 +83,7 @@ struct ImportCommand: ParsableCommand {
         let progress = outputOptions.progress("reading", unit: "rows")
         defer { progress.finish() }
         return try DatasetImporter(configuration: configuration).run(
-            edges: input.edges, items: items, features: sources, output: output,
+            edges: input.edges, items: items, collections: collections, features: sources, output: output,
             catalog: items == nil ? nil : { try SQLiteCatalogWriter(directory: $0) },
             metadata: ["source": .string(input.edges.joined(separator: " "))],
             progress: { progress.update(count: $0.count, fraction: $0.fraction) })

@@ -9,7 +9,25 @@ internal import PinSageKit
 enum Terminal {
     static var isErrorTerminal: Bool { isatty(2) == 1 }
 
-    static func error(_ line: String) { write(line + "\n", to: 2) }
+    /// Whether messages may be colored: on a terminal that can, unless NO_COLOR is set (https://no-color.org).
+    private static let isColored: Bool = {
+        guard isErrorTerminal, let terminal = setting("TERM"), terminal != "dumb" else { return false }
+        return setting("NO_COLOR") == nil
+    }()
+
+    /// A variable of the environment that is not empty.
+    private static func setting(_ name: String) -> String? {
+        guard let value = unsafe getenv(name), unsafe value.pointee != 0 else { return nil }
+        return unsafe String(cString: value)
+    }
+
+    /// A line on standard error; what it begins with ("error:", "warning:") is red or yellow where ``isColored``.
+    static func error(_ line: String) {
+        for (prefix, color) in [("error:", 31), ("warning:", 33)] where isColored && line.hasPrefix(prefix) {
+            return write("\u{1b}[1;\(color)m\(prefix)\u{1b}[0m\(line.dropFirst(prefix.count))\n", to: 2)
+        }
+        write(line + "\n", to: 2)
+    }
 
     static func result(_ text: String) { write(text.hasSuffix("\n") ? text : text + "\n", to: 1) }
 

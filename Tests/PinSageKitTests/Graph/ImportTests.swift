@@ -140,6 +140,24 @@ import Testing
         #expect(manifests[0] == manifests[1] && manifests[0] == manifests[2])
     }
 
+    /// Steps of the import overlap and a later one may fail sooner; what is reported is still the first mistake in the file, on any number of threads.
+    @Test(arguments: [1, 2, 7])
+    func theFirstMistakeIsReported(threads: Int) throws {
+        var lines = (0..<200_000).map { "item-\($0 % 5000)\tcollection-\($0 % 300)" }
+        lines[150_000] = "a\tb\tc"
+        lines[199_999] = "d"
+        for (mistake, expected) in [(nil as Int?, "found 3"), (80_000, "\"strange\""), (150_001, "found 3")] {
+            var text = lines
+            if let mistake { text[mistake] = "strange\tcollection-1" }
+            let items = "item\n" + (0..<5000).map { "item-\($0)\n" }.joined()
+            let error = #expect(throws: DataError.self) {
+                try run("item\tcollection\n" + text.joined(separator: "\n"), items: items, threads: threads)
+            }
+            #expect(error?.message.contains(expected) == true, "\(error?.description ?? "")")
+            #expect(error?.line == min(mistake ?? .max, 150_000) + 2)
+        }
+    }
+
     @Test func chunksEndAtRecords() throws {
         let text = "item,collection\n" + (0..<500).map { "\"a\($0)\n\"\"x\"\"\",\"c\n\($0 % 7)\"\n" }.joined()
         let path = try folder.write("e.csv", text)
@@ -157,6 +175,20 @@ import Testing
             pieces += 1
         }
         #expect(records == 501 && pieces > 100 && nextLine == 1 + 1 + 1500)
+    }
+
+    /// Small files get small buffers: what a few bytes of gzip hold comes in pieces then, and longer records than the file are whole.
+    @Test func aSmallFileOfMuchText() throws {
+        let text = "item\tcollection\n" + String(repeating: "a\tc\n", count: 20_000) + String(repeating: "x", count: 50_000) + "\tc\nb\tc"
+        let path = try folder.write("e.tsv", text)
+        guard try PinSageTestSupport.run("gzip", ["-k", path]) != nil else { return }
+        var chunks = try ChunkReader(TextSource(path + ".gz"), isQuoted: false)
+        var bytes: [UInt8] = [], pieces = 0
+        while let chunk = try chunks.next() {
+            bytes += chunk.bytes
+            pieces += 1
+        }
+        #expect(bytes == Array((text + "\n").utf8) && pieces > 10)
     }
 
     struct Bad: Sendable, CustomTestStringConvertible {

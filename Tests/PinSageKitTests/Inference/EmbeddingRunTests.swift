@@ -74,6 +74,38 @@ private func same(_ left: [Float], _ right: [Float]) -> Bool { left.map(\.bitPat
         #expect(same(Array(try embeddings(model, dataset, "e", catalog: catalog).0.vectors), whole.values))
     }
 
+    /// What `pinsage-cli inputs` hands to passes that run elsewhere: for a model with tables, degree and ids, and one of texts.
+    @Test(arguments: [false, true]) func writesWhatTheFirstLayerReads(_ isText: Bool) throws {
+        let catalog = InMemoryItemCatalog((0..<EmbeddingCases.items).map { ItemDescription(title: "word\($0 % 7) term\($0 % 11)") })
+        let dataset = try write(EmbeddingCases.dataset(), "d")
+        let kernels = try Kernels(threads: 1)
+        var model = try EmbeddingCases.model(dataset, idWidth: isText ? 0 : 3)
+        if isText {
+            var configuration = FeatureConfiguration()
+            configuration.text = true
+            configuration.textDimension = 8
+            model.features = try FeatureTransform.fit(dataset: dataset, catalog: catalog, configuration: configuration, kernels: kernels, seed: 1).0
+            model.configuration = PinSageConfiguration(inputWidth: model.features.width, layers: 1, hiddenWidth: 24, layerWidth: 24, dimension: 8)
+        }
+        let expected = DatasetInput(
+            transform: model.features, dataset: dataset, catalog: catalog, ids: try IDRows(model, itemCount: dataset.items.count))
+        var rows = Matrix(rows: 0, columns: 0)
+        for items in [0..<100, 100..<dataset.items.count, 7..<7] {
+            try InputFile.write(model, dataset: dataset, catalog: catalog, items: items, to: folder["h"], kernels: kernels)
+            let artifact = try Artifact.open(folder["h"])
+            try artifact.verify()
+            #expect(artifact.manifest.kind == "inputs" && artifact.manifest.metadata["first_item"]?.int == items.lowerBound)
+            let (found, shape) = try artifact.array("inputs", as: Float.self)
+            try expected.read(Array(items), into: &rows, kernels: kernels)
+            #expect(shape == [items.count, model.configuration.inputWidth] && same(Array(found), rows.values))
+        }
+        if isText {
+            #expect(throws: DataError.self) {
+                try InputFile.write(model, dataset: dataset, catalog: nil, items: 0..<5, to: folder["i"], kernels: kernels)
+            }
+        }
+    }
+
     @Test func takesNeighborhoodsThatWereDrawnBefore() throws {
         let dataset = try write(EmbeddingCases.dataset(), "d")
         let model = try EmbeddingCases.model(dataset)

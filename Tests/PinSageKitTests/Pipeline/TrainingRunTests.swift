@@ -51,6 +51,37 @@ import Testing
         #expect(throws: DataError.self) { try run(Self.dataset(items: 120, extra: 0), open, initial: further) }
     }
 
+    /// Collections that ask: id vectors beside whatever there is, and what is held out is asked for by the rest of its collection, which finds
+    /// it among the ten items of its own community far more often than the one in ten of chance.
+    @Test func trainsForQuestionsOfCollections() throws {
+        var options = TrainingOptions.forCollections
+        #expect(options.training.queryMembers > 1 && options.training.loss == .softmax)
+        (options.epochs, options.hiddenWidth, options.layerWidth, options.dimension) = (8, 16, 16, 8)
+        (options.walks, options.neighbors) = (20, [6])
+        (options.training.batchSize, options.training.negatives) = (64, 60)
+        var validations: [TrainingEvent.Validation] = []
+        var hooks = TrainingRun.Hooks()
+        hooks.onEvent = { if case .validated(let validation) = $0 { validations.append(validation) } }
+        let dataset = Self.dataset()
+        let (model, _) = try TrainingRun(dataset: dataset, catalog: nil, options: options, kernels: try Kernels(threads: 2)).run(
+            output: nil, hooks: hooks)
+        #expect(model.configuration.idWidth == 128)
+        #expect(validations.count == 8)
+        // 6 of a community's 12 items are known: 6 candidates that chance cannot tell apart, so 10 answers hold them all.
+        #expect(try #require(validations.last?.metrics["hit_rate@10"]) > 0.9)
+        // The query's members are excluded with it: without them among the answers recall@20 is no worse.
+        #expect(validations.allSatisfy { ($0.metrics["recall@20"] ?? 0) >= ($0.metrics["hit_rate@10"] ?? 1) })
+    }
+
+    @Test func defaultsFollowWhoAsks() {
+        let graph = Self.dataset().graph
+        func defaults(_ hasContent: Bool, _ members: Bool) -> TrainingDefaults {
+            TrainingDefaults(graph: graph, hasContent: hasContent, pairsPerEpoch: 600_000, asksWithMembers: members)
+        }
+        #expect(defaults(true, false).idWidth == 0 && defaults(true, true).idWidth == 128 && defaults(false, false).idWidth == 128)
+        #expect(defaults(true, false).epochs == 2 && defaults(true, true).epochs == 10)
+    }
+
     /// Training on a share of the collections sees fewer pairs; the model still embeds every item of the whole graph.
     @Test func trainsOnAShareOfTheCollections() throws {
         let dataset = Self.dataset()

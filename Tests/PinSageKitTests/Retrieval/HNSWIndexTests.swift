@@ -37,6 +37,23 @@ import Testing
         #expect(throws: DataError.self) { try index.neighbors(of: ItemID(400), k: 5) }
     }
 
+    /// A copy in memory finds what the mapped files do, bit for bit, with removed items and without.
+    @Test(arguments: IndexStorage.allCases) func residentIsEqual(_ storage: IndexStorage) throws {
+        let folder = try TemporaryFolder(), kernels = try Kernels(threads: 1)
+        let vectors = TinyGraphs.matrix(rows: 500, columns: 16, seed: 3)
+        let embeddings = try Embeddings(
+            identifiers: Identifiers((0..<500).map { "i\($0)" }), vectors: StoredArray(vectors.values), dimension: 16, isNormalized: false)
+        let built = try HNSWIndex.build(embeddings, configuration: HNSWConfiguration(storage: storage), kernels: kernels)
+        for (name, index) in [("all", built), ("fewer", built.removing((0..<40).map { ItemID($0 * 7) }))] {
+            try index.write(to: folder[name])
+            let mapped = try StoredIndex.open(folder[name], kernels: kernels)
+            let resident = try mapped.resident()
+            let queries = TinyGraphs.matrix(rows: 20, columns: 16, seed: 4)
+            #expect(try resident.neighbors(of: queries, k: 10, excluding: []) == mapped.neighbors(of: queries, k: 10, excluding: []))
+            #expect(resident.present?.count == mapped.present?.count && resident.embeddings.vectorsChecksum == mapped.embeddings.vectorsChecksum)
+        }
+    }
+
     @Test func cosineDividesByLengths() throws {
         let values = TinyGraphs.matrix(rows: 900, columns: 10, seed: 3).values.enumerated().map { $0.element * Float(1 + $0.offset / 10 % 7) }
         let embeddings = try IndexVectors.embeddings(values, width: 10)

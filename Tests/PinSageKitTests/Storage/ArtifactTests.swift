@@ -28,6 +28,27 @@ import Testing
         #expect(throws: DataError.self) { try Artifact.open(folder["b"], kind: "thing") }
     }
 
+    /// Files that are given are read from memory, with the same checks; the rest is on the disk.
+    @Test func filesInMemory() throws {
+        let folder = try TemporaryFolder()
+        try write(folder)
+        let stored = try Artifact.open(folder["a"])
+        let values =
+            Npy.headerBytes(elementType: .float32, shape: [3])
+            + [Float](arrayLiteral: 7, 8, 9).flatMap { value in
+                (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) }
+            }
+        func artifact(_ bytes: [UInt8]) -> Artifact {
+            Artifact(path: folder["a"], manifest: stored.manifest, contents: ["values.npy": MappedFile(folder["nowhere"], contents: bytes)])
+        }
+        #expect(try Array(artifact(values).array("values", as: Float.self).array) == [7, 8, 9])
+        #expect(try Array(artifact(values).array("sub/ids", as: UInt32.self).array) == [4, 5])
+        for broken in [[], Array(values.dropLast()), values + [0]] {
+            let error = #expect(throws: DataError.self) { try artifact(broken).array("values", as: Float.self) }
+            #expect(error?.file == folder["nowhere"])
+        }
+    }
+
     @Test func equalContentGivesEqualBytes() throws {
         let folder = try TemporaryFolder()
         try write(folder, "a")

@@ -28,17 +28,35 @@ import Testing
         let names = (0..<5000).map { _ in "k\(Int.random(in: 0..<1200, using: &random))" }
         var single = IdentifierInterner()
         let expected = names.map { UInt32(single.add($0).row) }
-        var text: [UInt8] = [], starts: [UInt32] = [], lengths: [UInt32] = [], hashes: [UInt64] = []
+        var text: [UInt8] = [], pieces = TextPieces()
         for name in names {
-            starts.append(UInt32(text.count))
+            pieces.append(text.count..<text.count + name.utf8.count)
             text += Array(name.utf8)
-            lengths.append(UInt32(name.utf8.count))
-            hashes.append(unsafe Array(name.utf8).withUnsafeBufferPointer { unsafe Identifiers.hash($0) })
         }
-        var bulk = IdentifierInterner()
-        #expect(bulk.add(text, starts: starts, lengths: lengths, hashes: hashes) == expected)
+        pieces.hash(of: text)
+        var bulk = IdentifierInterner(), rows: [UInt32] = [7]
+        bulk.add(pieces, of: text, rows: &rows)
+        #expect(rows == expected)
         #expect(bulk.count == single.count)
         #expect(bulk.row(of: names[17]) == single.row(of: names[17]))
+    }
+
+    /// The hash is part of the file format: the definition of docs/formats.md, step by step.
+    @Test func hashIsThatOfTheFormat() {
+        func fold(_ x: UInt64, _ k: UInt64) -> UInt64 {
+            let product = x.multipliedFullWidth(by: k)
+            return product.high ^ product.low
+        }
+        for length in 0...40 {
+            let bytes = (0..<length).map { UInt8(truncatingIfNeeded: 37 * $0 + 11 * length + 128) }
+            var state = 0x9e37_79b9_7f4a_7c15 ^ UInt64(length)
+            for start in stride(from: 0, through: length, by: 8) {
+                var word: UInt64 = 0
+                for (index, byte) in bytes[start..<min(start + 8, length)].enumerated() { word |= UInt64(byte) << UInt64(8 * index) }
+                state = fold(state ^ word, 0xd6e8_feb8_6659_fd93) &+ 0x8ebc_6af0_9c88_c6e3
+            }
+            #expect(unsafe bytes.withUnsafeBufferPointer { unsafe Identifiers.hash($0) } == fold(state, 0xa076_1d64_78bd_642f))
+        }
     }
 
     @Test func storedAndOpened() throws {

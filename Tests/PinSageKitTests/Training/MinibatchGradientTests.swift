@@ -11,13 +11,15 @@ import Testing
         var loss = LossKind.maxMargin
         var normalizes = true
         var idWidth = 0
-        var testDescription: String { "K=\(layers) \(pooling) \(loss) normalized=\(normalizes) ids=\(idWidth)" }
+        var queryMembers = 1
+        var testDescription: String { "K=\(layers) \(pooling) \(loss) normalized=\(normalizes) ids=\(idWidth) members=\(queryMembers)" }
     }
 
     static let cases: [Case] = [
         Case(layers: 0), Case(layers: 1), Case(layers: 2), Case(layers: 1, pooling: .mean), Case(layers: 2, pooling: .max),
         Case(layers: 1, loss: .softmax), Case(layers: 2, loss: .crossEntropy), Case(layers: 2, normalizes: false),
         Case(layers: 1, idWidth: 3), Case(layers: 2, idWidth: 3), Case(layers: 0, idWidth: 3),
+        Case(layers: 1, loss: .softmax, idWidth: 3, queryMembers: 4),
     ]
 
     @Test(arguments: cases) func agreesWithCentralDifferences(_ test: Case) throws {
@@ -36,6 +38,7 @@ import Testing
         configuration.hardNegatives = 2
         configuration.hardNegativeRanks = 2...12
         configuration.newItemShare = 0.3
+        configuration.queryMembers = test.queryMembers
         let trainer = try Trainer(
             graph: graph, features: features, model: model, walks: WalkConfiguration(walks: 20, walkLength: 2, neighbors: 5),
             neighborsPerLayer: Array(repeating: 4, count: test.layers), configuration: configuration,

@@ -6,7 +6,7 @@ import Testing
 @Suite struct MinibatchTests {
     static func trainer(
         threads: Int, layers: Int = 2, seed: UInt64 = 4, epochs: Int = 3, hardNegatives: Int = 2, learningRate: Float = 1e-3,
-        exclusion: NegativeExclusion = .coMembers, patience: Int = 0
+        exclusion: NegativeExclusion = .coMembers, patience: Int = 0, queryMembers: Int = 1
     ) throws -> Trainer {
         let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
         let features = FeatureMatrix(values: TinyGraphs.matrix(rows: 300, columns: 8, seed: 3), degree: (column: 7, scale: 0.2))
@@ -20,6 +20,7 @@ import Testing
         configuration.hardNegativeRanks = 20...80
         configuration.seed = seed
         configuration.patience = patience
+        configuration.queryMembers = queryMembers
         return try Trainer(
             graph: graph, features: features, model: PinSageConfiguration(inputWidth: 8, layers: layers, dimension: 8),
             walks: WalkConfiguration(walks: 30, walkLength: 2, neighbors: 6), neighborsPerLayer: Array(repeating: 5, count: layers),
@@ -35,12 +36,32 @@ import Testing
             #expect(found.input.graph.inputItems == expected.input.graph.inputItems)
             #expect(found.input.neighbors == expected.input.neighbors)
             #expect(found.input.own == expected.input.own)
+            #expect(found.layout.queries == expected.layout.queries)
             #expect(found.layout.negatives == expected.layout.negatives)
             #expect(found.layout.hard == expected.layout.hard)
             for (layer, other) in zip(found.input.graph.layers, expected.input.graph.layers) {
                 #expect(layer.neighbors == other.neighbors && layer.selfRows == other.selfRows)
             }
         }
+    }
+
+    @Test(arguments: [1, 3, 1000]) func askWithMembersOfThePairsCollection(_ most: Int) throws {
+        let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
+        let source = try Self.trainer(threads: 2, queryMembers: most).makeSource()
+        var full = 0
+        for step in 0..<3 {
+            let minibatch = try source.minibatch(step: step), roots = minibatch.input.graph
+            for (index, pair) in minibatch.pairs.enumerated() {
+                let range = minibatch.layout.queries.range(of: index)
+                let items = range.map { ItemID(row: roots.inputItems[Int(roots.selfInputRows[Int(minibatch.layout.queries.targets[$0])])]) }
+                let others = graph.items(of: pair.collection).filter { $0 != pair.positive }
+                #expect(items.count == min(most, others.count) && Set(items).count == items.count)
+                #expect(items[0] == pair.query && Set(items).isSubset(of: others))
+                #expect(range.allSatisfy { minibatch.layout.queries.weights[$0] == 1 / Float(items.count) })
+                if items.count < others.count { full += 1 }
+            }
+        }
+        #expect((full > 0) == (most < 1000))
     }
 
     @Test func computeEachItemOncePerLayer() throws {

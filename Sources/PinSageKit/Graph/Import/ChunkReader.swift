@@ -22,7 +22,7 @@ struct ChunkReader {
     /// A record longer than this is an error: most likely a quote that is never closed.
     private static let longestRecord = 64 << 20
 
-    init(_ source: TextSource, isQuoted: Bool, chunkBytes: Int = 1 << 20) {
+    init(_ source: TextSource, isQuoted: Bool, chunkBytes: Int = 1 << 18) {
         self.source = source
         self.isQuoted = isQuoted
         self.chunkBytes = chunkBytes
@@ -33,16 +33,20 @@ struct ChunkReader {
     var storedBytesRead: Int { source.storedBytesRead }
 
     /// The next chunk, or `nil` at the end. A last record without line feed gets one. Call ``check(_:name:)`` on it.
-    mutating func next() throws -> TextChunk? {
-        var bytes = rest
-        rest = []
+    ///
+    /// - Parameter buffer: its memory is used for the chunk.
+    mutating func next(reusing buffer: consuming [UInt8] = []) throws -> TextChunk? {
+        var bytes = buffer
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(contentsOf: rest)
         var scanned = 0
         var end = 0
         var quotesAreOpen = false
         while true {
             if !isAtEnd {
                 let old = bytes.count
-                let wanted = max(chunkBytes, old)  // doubling: a long record is scanned once
+                // Doubling: a long record is scanned once. No more room than a small file needs, so that small files cost little.
+                let wanted = max(min(chunkBytes, max(source.storedBytes ?? chunkBytes, 1 << 12) + 1), old)
                 bytes.append(contentsOf: repeatElement(0, count: wanted))
                 let read = try unsafe bytes.withUnsafeMutableBytes {
                     try unsafe source.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[old...]))
@@ -79,7 +83,8 @@ struct ChunkReader {
                 throw DataError("expected a record of at most \(ChunkReader.longestRecord >> 20) MiB; is a quote not closed?", file: name, line: line)
             }
         }
-        rest = Array(bytes[end...])
+        rest.removeAll(keepingCapacity: true)
+        rest.append(contentsOf: bytes[end...])
         bytes.removeLast(bytes.count - end)
         let chunk = TextChunk(bytes: bytes, firstLine: line, lineCount: ChunkReader.lines(in: bytes[...]))
         line += chunk.lineCount
@@ -88,8 +93,25 @@ struct ChunkReader {
 
     private static func lines(in bytes: ArraySlice<UInt8>) -> Int {
         unsafe bytes.withUnsafeBufferPointer { buffer in
-            var count = 0
-            for index in 0..<buffer.count { unsafe count &+= buffer[index] == 0x0a ? 1 : 0 }
+            let raw = UnsafeRawBufferPointer(buffer)
+            let low: UInt64 = 0x7f7f_7f7f_7f7f_7f7f, pairs: UInt64 = 0x00ff_00ff_00ff_00ff
+            var count = 0, position = 0
+            while position &+ 8 <= raw.count {
+                // Eight counters of a byte each, added up before one can overflow.
+                var counters: UInt64 = 0
+                let end = min(raw.count, position &+ 8 &* 255)
+                while position &+ 8 <= end {
+                    let word = unsafe raw.loadUnaligned(fromByteOffset: position, as: UInt64.self) ^ 0x0a0a_0a0a_0a0a_0a0a
+                    counters &+= ~(((word & low) &+ low) | word | low) &>> 7  // 1 in each byte that was a line feed
+                    position &+= 8
+                }
+                let sums = (counters & pairs) &+ ((counters &>> 8) & pairs)
+                count &+= Int(truncatingIfNeeded: (sums &* 0x0001_0001_0001_0001) &>> 48)
+            }
+            while position < raw.count {
+                unsafe count &+= raw[position] == 0x0a ? 1 : 0
+                position &+= 1
+            }
             return count
         }
     }

@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// Makes a dataset of text files and dense features.
 ///
-/// Edges are parsed by all threads and looked up by two (items and collections), in the order of the file: rows are given in the order of
+/// Edges are parsed by all threads while two of them look up items and collections in the order of the file (`EdgeReader`): rows are given in the order of
 /// first mention, on any number of threads. Nothing is at the output's path before everything was read, checked and written.
 public struct DatasetImporter: Sendable {
     public let configuration: ImportConfiguration
@@ -12,6 +12,7 @@ public struct DatasetImporter: Sendable {
     /// - Parameters:
     ///   - edges: paths of edge files, `-` for standard input; `.gz` is unpacked.
     ///   - items: a table with a column named as the edges' item column, and optionally `title`, `url`, `text`; its other columns are attributes.
+    ///   - collections: a table with a column named as the edges' collection column and `type`: every collection's type.
     ///   - features: dense features.
     ///   - output: the path of the dataset; an older dataset there is replaced.
     ///   - catalog: makes the catalog's writer, given the directory in which ``Dataset/catalogFile`` is to be made; `nil` keeps no descriptions.
@@ -19,7 +20,7 @@ public struct DatasetImporter: Sendable {
     ///   - progress: called between chunks, from the calling thread.
     /// - Throws: ``DataError`` with file, line and column for whatever is wrong with the input.
     public func run(
-        edges: [String], items: String? = nil, features: [FeatureSource] = [], output: String,
+        edges: [String], items: String? = nil, collections: String? = nil, features: [FeatureSource] = [], output: String,
         catalog: ((_ directory: String) throws -> any ItemCatalogWriter)? = nil, metadata: [String: JSONValue] = [:],
         progress: ((ImportProgress) -> Void)? = nil
     ) throws -> ImportReport {
@@ -29,6 +30,7 @@ public struct DatasetImporter: Sendable {
         guard Set(features.map(\.name)).count == features.count else { throw DataError("expected different names for the features") }
         // What can be refused at once is refused before hours of reading.
         let featureImports = try features.map { try FeatureImport($0) }
+        let collectionTable = try collections.map { try CollectionTable($0, configuration: configuration) }
         var writer = try ArtifactWriter(kind: Dataset.kind, at: output)
         let catalogWriter = try catalog?(writer.directory)
 
@@ -49,6 +51,13 @@ public struct DatasetImporter: Sendable {
             try writer.addFile(named: Dataset.catalogFile)
         }
 
+        let types = try collectionTable.map { table in
+            try CollectionTypes(
+                try (0..<names.collections.count).map {
+                    try table.type(of: names.collections[$0], allowsMissing: configuration.allowsMissingItems)
+                })
+        }
+        let typeMetadata = try types?.write(into: &writer) ?? [:]
         let itemCount = names.items.count, collectionCount = names.collections.count
         let identifiers = try Self.write(names, into: &writer, threads: threads)
         for (index, feature) in featureImports.enumerated() {
@@ -59,9 +68,10 @@ public struct DatasetImporter: Sendable {
             itemCount: itemCount, collectionCount: collectionCount, threads: threads, budget: configuration.memory / 2,
             progress: { progress?(ImportProgress(stage: .graph, count: edgesRead, fraction: $0)) })
         let summary = try builder.write(
-            &log, itemDegrees: names.itemDegrees, collectionDegrees: names.collectionDegrees, into: &writer)
+            log, itemCounts: names.itemCounts, collectionCounts: names.collectionCounts, into: &writer)
         try writer.commit(
-            metadata: Dataset.sizes(items: itemCount, collections: collectionCount, edges: summary.edges).merging(metadata) { size, _ in size })
+            metadata: Dataset.sizes(items: itemCount, collections: collectionCount, edges: summary.edges).merging(typeMetadata) { $1 }
+                .merging(metadata) { own, _ in own })
         var report = ImportReport(
             summary, items: itemCount, collections: collectionCount, edgesRead: edgesRead, itemsDescribed: describedItems ?? 0)
         report.seconds = start.duration(to: clock.now) / .seconds(1)
@@ -72,25 +82,20 @@ public struct DatasetImporter: Sendable {
 
     /// Writes the identifiers of both sides and gives up the tables that found them. - Returns: those of the items.
     private static func write(_ names: Names, into writer: inout ArtifactWriter, threads: Int) throws -> Identifiers {
-        let made = Mutex<(items: Identifiers?, collections: Identifiers?)>((nil, nil))
+        let directory = writer.directory
+        let made = Mutex<[(identifiers: Identifiers, files: [(name: String, entry: Manifest.File)])?]>([nil, nil])
         try parallelFor(2, threads: threads, grain: 1) { range in
             for side in range {
-                if side == 0 {
-                    let items = names.items.identifiers()
-                    made.withLock { $0.items = items }
-                } else {
-                    let collections = names.collections.identifiers()
-                    made.withLock { $0.collections = collections }
-                }
+                let identifiers = side == 0 ? names.items.identifiers() : names.collections.identifiers()
+                let files = try identifiers.write(to: directory, prefix: side == 0 ? "item_ids" : "collection_ids")
+                made.withLock { $0[side] = (identifiers, files) }
             }
         }
         names.items = IdentifierInterner()
         names.collections = IdentifierInterner()
-        guard let items = made.withLock({ $0.items }), let collections = made.withLock({ $0.collections }) else {
-            preconditionFailure("both sides are made")
-        }
-        try items.write(into: &writer, prefix: "item_ids")
-        try collections.write(into: &writer, prefix: "collection_ids")
+        let sides = made.withLock { $0 }
+        for (name, entry) in sides.flatMap({ $0?.files ?? [] }) { writer.addFile(named: name, entry) }
+        guard let items = sides[0]?.identifiers else { preconditionFailure("both sides are made") }
         return items
     }
 
@@ -135,76 +140,39 @@ public struct DatasetImporter: Sendable {
     private final class Names: @unchecked Sendable {
         var items = IdentifierInterner()
         var collections = IdentifierInterner()
-        /// How many edges each row has, duplicates included.
-        var itemDegrees: [UInt32] = []
-        var collectionDegrees: [UInt32] = []
-
-        static func count(_ rows: [[UInt32]], into degrees: inout [UInt32], rowCount: Int) {
-            degrees.append(contentsOf: repeatElement(0, count: rowCount - degrees.count))
-            unsafe degrees.withUnsafeMutableBufferPointer { degrees in
-                for list in rows { for row in list { unsafe degrees[Int(row)] += 1 } }
-            }
-        }
+        /// How many edges there are, duplicates included.
+        var itemCounts = RowGroupCounts()
+        var collectionCounts = RowGroupCounts()
     }
 
     private func read(
         _ path: String, itemsPath: String?, names: Names, into log: inout EdgeLog, progress: ((ImportProgress) -> Void)?
     ) throws {
-        let source = try TextSource(path)
-        let format = configuration.format ?? TableFormat(fileName: path).flatMap { EdgeFormat(rawValue: $0.rawValue) } ?? .tsv
-        var chunks = ChunkReader(source, isQuoted: format == .csv)
-        guard let first = try chunks.next() else { throw DataError("expected edges, found an empty file", file: source.name) }
-        let parser = try EdgeChunkParser(first: first, name: source.name, format: format, configuration: configuration)
+        let reader = try EdgeReader(path, configuration: configuration)
+        let file = reader.name
         let knownItems = itemsPath == nil || configuration.allowsMissingItems ? Int.max : names.items.count
-        var batch = [first]
-        var hasHeader = true
-        while !batch.isEmpty {
-            let parsed = try Self.parse(batch, hasHeader: hasHeader, parser: parser, threads: threads)
-            hasHeader = false
-            let found = try Self.lookUp(parsed, names: names, threads: threads)
-            for (index, edges) in parsed.enumerated() {
-                if let edge = found.items[index].firstIndex(where: { $0 >= knownItems }) {
+        let lookUpItems: @Sendable (EdgeBatch) throws -> Void = { batch in
+            for piece in batch.pieces {
+                names.items.add(piece.edges.items, of: piece.edges.bytes, rows: &piece.items)
+                names.itemCounts.add(piece.items)
+                if names.items.count > knownItems, let edge = piece.items.firstIndex(where: { $0 >= knownItems }) {
                     throw DataError(
-                        "expected items of \(itemsPath ?? ""), found \"\(edges.item(edge))\", which is not there (--allow-missing adds it)",
-                        file: source.name, line: edges.firstLine + Int(edges.lines[edge]))
+                        "expected items of \(itemsPath ?? ""), found \"\(piece.edges.item(edge))\", which is not there (--allow-missing adds it)",
+                        file: file, line: piece.edges.firstLine + Int(piece.edges.lines[edge]))
                 }
-                try log.append(items: found.items[index], collections: found.collections[index], weights: edges.weights, times: edges.times)
             }
-            let fraction = source.storedBytes.map { $0 == 0 ? 1 : min(1, Double(source.storedBytesRead) / Double($0)) }
+        }
+        let lookUpCollections: @Sendable (EdgeBatch) throws -> Void = { batch in
+            for piece in batch.pieces {
+                names.collections.add(piece.edges.collections, of: piece.edges.bytes, rows: &piece.collections)
+                names.collectionCounts.add(piece.collections)
+            }
+        }
+        try reader.forEachBatch(lookUp: [lookUpItems, lookUpCollections]) { batch, fraction in
+            for piece in batch.pieces {
+                try log.append(items: piece.items, collections: piece.collections, weights: piece.edges.weights, times: piece.edges.times)
+            }
             progress?(ImportProgress(stage: .edges, count: log.count, fraction: fraction))
-            batch = []
-            while batch.count < 2 * threads, let chunk = try chunks.next() { batch.append(chunk) }
         }
-    }
-
-    static func parse(_ batch: [TextChunk], hasHeader: Bool, parser: EdgeChunkParser, threads: Int) throws -> [ParsedEdges] {
-        let parsed = Mutex([ParsedEdges](repeating: ParsedEdges(), count: batch.count))
-        try parallelFor(batch.count, threads: threads, grain: 1) { range in
-            for index in range {
-                let edges = try parser.edges(in: batch[index], isFirst: hasHeader && index == 0)
-                parsed.withLock { $0[index] = edges }
-            }
-        }
-        return parsed.withLock { $0 }
-    }
-
-    private static func lookUp(_ parsed: [ParsedEdges], names: Names, threads: Int) throws -> (items: [[UInt32]], collections: [[UInt32]]) {
-        let rows = Mutex<(items: [[UInt32]], collections: [[UInt32]])>(([], []))
-        try parallelFor(2, threads: threads, grain: 1) { range in
-            for side in range {
-                if side == 0 {
-                    let found = parsed.map { names.items.add($0.bytes, starts: $0.itemStarts, lengths: $0.itemLengths, hashes: $0.itemHashes) }
-                    Names.count(found, into: &names.itemDegrees, rowCount: names.items.count)
-                    rows.withLock { $0.items = found }
-                } else {
-                    let found = parsed.map {
-                        names.collections.add($0.bytes, starts: $0.collectionStarts, lengths: $0.collectionLengths, hashes: $0.collectionHashes)
-                    }
-                    Names.count(found, into: &names.collectionDegrees, rowCount: names.collections.count)
-                    rows.withLock { $0.collections = found }
-                }
-            }
-        }
-        return rows.withLock { $0 }
     }
 }

@@ -1,33 +1,47 @@
+/// How many edges each 256 consecutive rows have: all that a division into buckets needs to know, in a table that fits the cache.
+struct RowGroupCounts: Sendable {
+    static let shift = 8
+    private(set) var counts: [Int] = []
+
+    /// Counts an edge for each of these rows.
+    mutating func add(_ rows: [UInt32]) {
+        for row in rows {
+            let group = Int(row >> UInt32(RowGroupCounts.shift))
+            if group >= counts.count { counts.append(contentsOf: repeatElement(0, count: group + 1 - counts.count)) }
+            counts[group] &+= 1
+        }
+    }
+}
+
 /// A division of rows into buckets of consecutive rows with about as many edges each, small enough to be sorted in the cache.
 struct EdgeBuckets: Sendable {
     /// Bucket b has the rows `starts[b] ..< starts[b + 1]`.
     let starts: [Int]
-    /// The bucket of the rows `256 * i ..< 256 * (i + 1)`: a table that fits the cache whatever the number of rows.
+    /// The bucket of the rows `256 * i ..< 256 * (i + 1)`.
     private let bucketOfGroup: [UInt16]
-    private static let groupShift = 8
 
     var count: Int { starts.count - 1 }
 
-    /// - Parameter degrees: how many edges each row has.
-    init(degrees: [UInt32], edgesPerBucket: Int = 1 << 20) {
-        let total = unsafe degrees.withUnsafeBufferPointer { unsafe $0.reduce(0) { $0 &+ Int($1) } }
+    func rows(of bucket: Int) -> Range<Int> { starts[bucket]..<starts[bucket + 1] }
+
+    init(_ groups: RowGroupCounts, rowCount: Int, edgesPerBucket: Int = 1 << 17) {
+        precondition(groups.counts.count << RowGroupCounts.shift < rowCount + 1 << RowGroupCounts.shift, "edges of rows from \(rowCount) on")
+        let total = groups.counts.reduce(0, +)
         // At most 2048 buckets: more would mean writing to more places at once than the cache has lines for.
         let target = max(edgesPerBucket, total / 2047 + 1)
         var starts = [0]
-        var groups: [UInt16] = []
+        var buckets: [UInt16] = []
         var edges = 0
-        for group in stride(from: 0, to: degrees.count, by: 1 << EdgeBuckets.groupShift) {
-            let end = min(group + (1 << EdgeBuckets.groupShift), degrees.count)
-            let own = degrees[group..<end].reduce(0) { $0 + Int($1) }
+        for (group, own) in groups.counts.enumerated() {
             if edges > 0 && edges + own > target {
-                starts.append(group)
+                starts.append(group << RowGroupCounts.shift)
                 edges = 0
             }
             edges += own
-            groups.append(UInt16(starts.count - 1))
+            buckets.append(UInt16(starts.count - 1))
         }
-        self.starts = starts + [degrees.count]
-        bucketOfGroup = groups
+        self.starts = starts + [rowCount]
+        bucketOfGroup = buckets
     }
 
     /// The block with its edges ordered by bucket, stably.
@@ -40,7 +54,7 @@ struct EdgeBuckets: Sendable {
                 unsafe bucketOfGroup.withUnsafeBufferPointer { groups in
                     unsafe next.withUnsafeMutableBufferPointer { next in
                         for edge in 0..<edges {
-                            let bucket = unsafe groups[Int(keys[edge] >> (32 + 8))]
+                            let bucket = unsafe groups[Int(keys[edge] >> UInt64(32 + RowGroupCounts.shift))]
                             unsafe buckets[edge] = bucket
                             unsafe next[Int(bucket) + 1] += 1
                         }
@@ -83,11 +97,14 @@ struct EdgeBucket: Sendable {
         let ranges = blocks.map { $0.bucketOffsets[bucket]..<$0.bucketOffsets[bucket + 1] }
         let count = ranges.reduce(0) { $0 + $1.count }
         let base = UInt64(firstRow) << 32
-        keys = []
-        keys.reserveCapacity(count)
-        for (block, range) in zip(blocks, ranges) {
-            unsafe block.keys.withUnsafeBufferPointer { stored in
-                for position in range { unsafe keys.append(stored[position] &- base) }
+        keys = unsafe [UInt64](unsafeUninitializedCapacity: count) { keys, filled in
+            for (block, range) in zip(blocks, ranges) {
+                unsafe block.keys.withUnsafeBufferPointer { stored in
+                    for position in range {
+                        unsafe keys[filled] = stored[position] &- base
+                        filled &+= 1
+                    }
+                }
             }
         }
         weights = EdgeBucket.joined(blocks, ranges, \.weights, missing: 1)
@@ -151,6 +168,16 @@ struct EdgeBucket: Sendable {
         }
         if let unsorted = weights { weights = order.map { unsorted[Int($0)] } }
         if let unsorted = times { times = order.map { unsorted[Int($0)] } }
+    }
+
+    /// The edges from the other side, in the same order: whole targets in the upper half, rows in the lower.
+    func reversed(firstRow: Int) -> EdgeBlock {
+        let reversed = unsafe StoredArray<UInt64>(count: keys.count) { output in
+            unsafe keys.withUnsafeBufferPointer { keys in
+                for index in 0..<keys.count { unsafe output[index] = (keys[index] << 32) | ((keys[index] >> 32) &+ UInt64(firstRow)) }
+            }
+        }
+        return EdgeBlock(keys: reversed, weights: weights.map { StoredArray($0) }, times: times.map { StoredArray($0) })
     }
 
     /// Makes equal edges, which must be neighbors, one: weights add up, the earliest known time is kept.

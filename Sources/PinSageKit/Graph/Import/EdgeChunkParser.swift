@@ -1,12 +1,8 @@
 /// The edges of one chunk of text: the identifiers as pieces of `bytes`, with their hashes, so that looking them up is all that is left.
 struct ParsedEdges: Sendable {
     var bytes: [UInt8] = []
-    var itemStarts: [UInt32] = []
-    var itemLengths: [UInt32] = []
-    var itemHashes: [UInt64] = []
-    var collectionStarts: [UInt32] = []
-    var collectionLengths: [UInt32] = []
-    var collectionHashes: [UInt64] = []
+    var items = TextPieces()
+    var collections = TextPieces()
     /// Empty when the file has no such column.
     var weights: [Float] = []
     var times: [Int64] = []
@@ -14,43 +10,32 @@ struct ParsedEdges: Sendable {
     var lines: [UInt32] = []
     var firstLine = 1
 
-    var count: Int { itemStarts.count }
+    var count: Int { items.count }
 
-    func item(_ edge: Int) -> String {
-        let start = Int(itemStarts[edge])
-        return String(decoding: bytes[start..<start + Int(itemLengths[edge])], as: UTF8.self)
+    func item(_ edge: Int) -> String { String(decoding: bytes[items.range(edge)], as: UTF8.self) }
+
+    func collection(_ edge: Int) -> String { String(decoding: bytes[collections.range(edge)], as: UTF8.self) }
+
+    fileprivate mutating func append(item: Range<Int>, collection: Range<Int>, line: Int) {
+        items.append(item)
+        collections.append(collection)
+        lines.append(UInt32(truncatingIfNeeded: line))
     }
 
-    func collection(_ edge: Int) -> String {
-        let start = Int(collectionStarts[edge])
-        return String(decoding: bytes[start..<start + Int(collectionLengths[edge])], as: UTF8.self)
+    /// Gives up the text, whose memory may then be used for another.
+    mutating func takeBytes() -> [UInt8] {
+        defer { bytes = [] }
+        return bytes
     }
 
-    fileprivate mutating func reserve(_ edges: Int) {
-        itemStarts.reserveCapacity(edges)
-        itemLengths.reserveCapacity(edges)
-        itemHashes.reserveCapacity(edges)
-        collectionStarts.reserveCapacity(edges)
-        collectionLengths.reserveCapacity(edges)
-        collectionHashes.reserveCapacity(edges)
-        lines.reserveCapacity(edges)
-    }
-
-    /// Hashes the pieces; the last step.
-    fileprivate mutating func hash() {
-        unsafe bytes.withUnsafeBufferPointer { bytes in
-            for edge in itemStarts.indices {
-                let start = Int(itemStarts[edge]), end = start + Int(itemLengths[edge])
-                unsafe itemHashes.append(Identifiers.hash(UnsafeBufferPointer(rebasing: bytes[start..<end])))
-            }
-            var previous = (start: -1, hash: UInt64(0))
-            for edge in collectionStarts.indices {
-                let start = Int(collectionStarts[edge]), end = start + Int(collectionLengths[edge])
-                // All edges of an adjacency line share one piece.
-                if start != previous.start { previous = unsafe (start, Identifiers.hash(UnsafeBufferPointer(rebasing: bytes[start..<end]))) }
-                collectionHashes.append(previous.hash)
-            }
-        }
+    /// Leaves no edges, and memory for about as many as a chunk has.
+    fileprivate mutating func removeAll(_ count: Int) {
+        bytes = []
+        items.removeAll(keepingCapacity: count)
+        collections.removeAll(keepingCapacity: count)
+        weights.removeAll(keepingCapacity: true)
+        times.removeAll(keepingCapacity: true)
+        lines.removeAll(keepingCapacity: true)
     }
 }
 
@@ -95,23 +80,25 @@ struct EdgeChunkParser: Sendable {
         self.header = header
     }
 
+    /// - Parameters:
+    ///   - chunk: its memory goes to `edges`.
+    ///   - edges: what it held is replaced; its memory is used.
     /// - Throws: ``DataError`` for the first bad record, with line and column.
-    func edges(in chunk: TextChunk, isFirst: Bool) throws -> ParsedEdges {
+    func parse(_ chunk: consuming TextChunk, isFirst: Bool, into edges: inout ParsedEdges) throws {
         try ChunkReader.check(chunk, name: name)
-        var edges: ParsedEdges
-        switch format {
-        case .tsv, .csv: edges = try delimited(chunk, isFirst: isFirst)
-        case .adjacency: edges = try adjacency(chunk)
-        case .jsonl: edges = try objects(chunk)
-        }
+        edges.removeAll(chunk.lineCount)
         edges.firstLine = chunk.firstLine
-        edges.hash()
-        return edges
+        switch format {
+        case .tsv, .csv: try delimited(chunk, isFirst: isFirst, into: &edges)
+        case .adjacency: try adjacency(chunk, into: &edges)
+        case .jsonl: try objects(chunk, into: &edges)
+        }
+        edges.items.hash(of: edges.bytes)
+        edges.collections.hash(of: edges.bytes)
     }
 
-    private func delimited(_ chunk: TextChunk, isFirst: Bool) throws -> ParsedEdges {
-        var edges = ParsedEdges()
-        edges.reserve(chunk.lineCount)
+    private func delimited(_ chunk: consuming TextChunk, isFirst: Bool, into edges: inout ParsedEdges) throws {
+        let firstLine = chunk.firstLine
         var parser = RecordParser(chunk, name: name, isQuoted: format == .csv)
         if isFirst { _ = try parser.next() }
         while try parser.next() {
@@ -123,16 +110,11 @@ struct EdgeChunkParser: Sendable {
                     "expected an identifier in the column \"\(isItem ? configuration.itemColumn : configuration.collectionColumn)\", found an empty field",
                     file: name, line: parser.line, column: parser.column(of: isItem ? itemField : collectionField))
             }
-            edges.itemStarts.append(UInt32(item.lowerBound))
-            edges.itemLengths.append(UInt32(item.count))
-            edges.collectionStarts.append(UInt32(collection.lowerBound))
-            edges.collectionLengths.append(UInt32(collection.count))
-            edges.lines.append(UInt32(truncatingIfNeeded: parser.line - chunk.firstLine))
+            edges.append(item: item, collection: collection, line: parser.line - firstLine)
             if let timeField { edges.times.append(try time(parser, timeField)) }
             if let weightField { edges.weights.append(try weight(parser, weightField)) }
         }
         edges.bytes = parser.bytes
-        return edges
     }
 
     private func time(_ parser: RecordParser, _ field: Int) throws -> Int64 {
@@ -157,13 +139,12 @@ struct EdgeChunkParser: Sendable {
             file: name, line: parser.line, column: parser.column(of: field))
     }
 
-    private func adjacency(_ chunk: TextChunk) throws -> ParsedEdges {
-        var edges = ParsedEdges()
+    private func adjacency(_ chunk: TextChunk, into edges: inout ParsedEdges) throws {
         edges.bytes = chunk.bytes
         try unsafe chunk.bytes.withUnsafeBufferPointer { bytes in
             var position = 0
             var line = 0
-            var collection: (start: Int, length: Int)?
+            var collection: Range<Int>?
             var lineStart = 0
             var members = 0
             while position < bytes.count {
@@ -188,39 +169,29 @@ struct EdgeChunkParser: Sendable {
                         position += 1
                     }
                     guard let collection else {
-                        collection = (start, position - start)
+                        collection = start..<position
                         continue
                     }
                     members += 1
-                    edges.itemStarts.append(UInt32(start))
-                    edges.itemLengths.append(UInt32(position - start))
-                    edges.collectionStarts.append(UInt32(collection.start))
-                    edges.collectionLengths.append(UInt32(collection.length))
-                    edges.lines.append(UInt32(line))
+                    edges.append(item: start..<position, collection: collection, line: line)
                 }
             }
         }
-        return edges
     }
 
-    private func objects(_ chunk: TextChunk) throws -> ParsedEdges {
-        var edges = ParsedEdges()
-        func piece(_ text: String, _ column: String, _ line: Int) throws -> (start: UInt32, length: UInt32) {
+    private func objects(_ chunk: TextChunk, into edges: inout ParsedEdges) throws {
+        func piece(_ text: String, _ column: String, _ line: Int, _ bytes: inout [UInt8]) throws -> Range<Int> {
             guard !text.isEmpty else { throw DataError("expected an identifier in \"\(column)\", found an empty string", file: name, line: line) }
-            let start = edges.bytes.count
-            edges.bytes.append(contentsOf: Array(text.utf8))
-            return (UInt32(start), UInt32(edges.bytes.count - start))
+            let start = bytes.count
+            bytes.append(contentsOf: text.utf8)
+            return start..<bytes.count
         }
         var hasTimes = false, hasWeights = false
         let required = [configuration.itemColumn, configuration.collectionColumn]
         try TextTable.forEachObject(in: chunk, name: name, required: required) { row in
-            let item = try piece(row[configuration.itemColumn] ?? "", configuration.itemColumn, row.line)
-            edges.itemStarts.append(item.start)
-            edges.itemLengths.append(item.length)
-            let collection = try piece(row[configuration.collectionColumn] ?? "", configuration.collectionColumn, row.line)
-            edges.collectionStarts.append(collection.start)
-            edges.collectionLengths.append(collection.length)
-            edges.lines.append(UInt32(truncatingIfNeeded: row.line - chunk.firstLine))
+            let item = try piece(row[configuration.itemColumn] ?? "", configuration.itemColumn, row.line, &edges.bytes)
+            let collection = try piece(row[configuration.collectionColumn] ?? "", configuration.collectionColumn, row.line, &edges.bytes)
+            edges.append(item: item, collection: collection, line: row.line - chunk.firstLine)
             var time = Graph.unknownTime
             if var text = row[configuration.timeColumn], !text.isEmpty {
                 guard let parsed = text.withUTF8({ unsafe FieldParsing.time($0) }) else {
@@ -245,6 +216,5 @@ struct EdgeChunkParser: Sendable {
         }
         if !hasTimes { edges.times = [] }
         if !hasWeights { edges.weights = [] }
-        return edges
     }
 }

@@ -14,7 +14,10 @@ struct EdgeBlock: Sendable {
 }
 
 /// Keeps blocks in memory until they are more than a budget; later ones go to files in a scratch directory.
-struct EdgeBlockStore {
+///
+/// `@unchecked Sendable`: one task at a time has it.
+final class EdgeBlockStore: @unchecked Sendable {
+    private(set) var blocks: [EdgeBlock] = []
     private let directory: String
     private let budget: Int
     private var bytesInMemory = 0
@@ -25,8 +28,17 @@ struct EdgeBlockStore {
         self.budget = budget
     }
 
+    func append(_ block: EdgeBlock) throws { blocks.append(try stored(block)) }
+
+    /// Takes the first blocks out, so that their memory is free when they have been used.
+    func takeFirst(_ wanted: Int) -> [EdgeBlock] {
+        let taken = Array(blocks.prefix(wanted))
+        blocks.removeFirst(taken.count)
+        return taken
+    }
+
     /// The block, moved to a file when memory is used up.
-    mutating func stored(_ block: EdgeBlock) throws -> EdgeBlock {
+    private func stored(_ block: EdgeBlock) throws -> EdgeBlock {
         guard bytesInMemory + block.bytes > budget else {
             bytesInMemory += block.bytes
             return block
@@ -35,7 +47,7 @@ struct EdgeBlockStore {
         files += 1
         // The mapping keeps the file alive, so that it can be removed at once and a killed process leaves none.
         defer { try? FileSystem.remove(path) }
-        let file = try OutputFile(path)
+        let file = try OutputFile(path, isDurable: false)
         try unsafe block.keys.withUnsafeBufferPointer { try unsafe file.write(UnsafeRawBufferPointer($0)) }
         if let times = block.times { try unsafe times.withUnsafeBufferPointer { try unsafe file.write(UnsafeRawBufferPointer($0)) } }
         if let weights = block.weights { try unsafe weights.withUnsafeBufferPointer { try unsafe file.write(UnsafeRawBufferPointer($0)) } }
@@ -52,11 +64,11 @@ struct EdgeBlockStore {
 
 /// The edges of an import in the order in which they were read.
 struct EdgeLog {
-    private(set) var blocks: [EdgeBlock] = []
+    /// The sealed blocks.
+    let store: EdgeBlockStore
     /// The number of edges, duplicates included.
     private(set) var count = 0
-    private var store: EdgeBlockStore
-    private var keys: [UInt64] = []
+    private var keys = GrowableArray<UInt64>(capacity: 0)
     private var weights: [Float] = []
     private var times: [Int64] = []
     private static let blockEdges = 1 << 21
@@ -69,10 +81,9 @@ struct EdgeLog {
     mutating func append(items: [UInt32], collections: [UInt32], weights: [Float], times: [Int64]) throws {
         if !weights.isEmpty { self.weights.append(contentsOf: repeatElement(1, count: keys.count - self.weights.count)) }
         if !times.isEmpty { self.times.append(contentsOf: repeatElement(Graph.unknownTime, count: keys.count - self.times.count)) }
-        unsafe items.withUnsafeBufferPointer { items in
-            unsafe collections.withUnsafeBufferPointer { collections in
-                for edge in 0..<items.count { unsafe keys.append(UInt64(items[edge]) << 32 | UInt64(collections[edge])) }
-            }
+        if keys.count == 0 { keys = GrowableArray(capacity: EdgeLog.blockEdges + EdgeLog.blockEdges / 16) }
+        unsafe keys.append(count: items.count) { keys in
+            for edge in 0..<items.count { unsafe keys[edge] = UInt64(items[edge]) << 32 | UInt64(collections[edge]) }
         }
         self.weights.append(contentsOf: weights)
         self.times.append(contentsOf: times)
@@ -82,22 +93,15 @@ struct EdgeLog {
 
     /// Ends the last block; call it after the last `append`.
     mutating func seal() throws {
-        if keys.isEmpty { return }
+        if keys.count == 0 { return }
         if !weights.isEmpty { weights.append(contentsOf: repeatElement(1, count: keys.count - weights.count)) }
         if !times.isEmpty { times.append(contentsOf: repeatElement(Graph.unknownTime, count: keys.count - times.count)) }
         let block = EdgeBlock(
-            keys: StoredArray(keys), weights: weights.contains { $0 != 1 } ? StoredArray(weights) : nil,
+            keys: keys.stored, weights: weights.contains { $0 != 1 } ? StoredArray(weights) : nil,
             times: times.contains { $0 != Graph.unknownTime } ? StoredArray(times) : nil)
-        blocks.append(try store.stored(block))
-        keys = []
+        try store.append(block)
+        keys = GrowableArray(capacity: 0)
         weights = []
         times = []
-    }
-
-    /// Takes block after block out, so that their memory is free when they have been used.
-    mutating func takeFirst(_ wanted: Int) -> [EdgeBlock] {
-        let taken = Array(blocks.prefix(wanted))
-        blocks.removeFirst(taken.count)
-        return taken
     }
 }

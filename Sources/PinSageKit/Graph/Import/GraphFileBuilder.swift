@@ -24,92 +24,139 @@ struct GraphFileBuilder {
 
     /// - Parameters:
     ///   - log: sealed; emptied on the way.
-    ///   - itemDegrees, collectionDegrees: how many edges of the log each row has.
-    func write(_ log: inout EdgeLog, itemDegrees: [UInt32], collectionDegrees: [UInt32], into writer: inout ArtifactWriter) throws -> Summary {
-        precondition(itemDegrees.count == itemCount && collectionDegrees.count == collectionCount, "a degree for each row")
-        let targetBits = bitWidth(collectionCount)
-        let items = EdgeBuckets(degrees: itemDegrees), collections = EdgeBuckets(degrees: collectionDegrees)
-        var byItem: [EdgeBlock] = []
-        var store = EdgeBlockStore(directory: writer.directory, budget: budget)
-        while !log.blocks.isEmpty {
-            let taken = log.takeFirst(threads)
-            for block in try map(taken.count, { items.partitioned(taken[$0]) }) { byItem.append(try store.stored(block)) }
+    ///   - itemCounts, collectionCounts: how many edges of the log the rows have.
+    func write(
+        _ log: EdgeLog, itemCounts: RowGroupCounts, collectionCounts: RowGroupCounts, into writer: inout ArtifactWriter
+    ) throws -> Summary {
+        let items = EdgeBuckets(itemCounts, rowCount: itemCount), collections = EdgeBuckets(collectionCounts, rowCount: collectionCount)
+        let partitioned = EdgeBlockStore(directory: writer.directory, budget: budget)
+        while !log.store.blocks.isEmpty {
+            let blocks = log.store.takeFirst(threads)
+            try pipeline(blocks.count) {
+                items.partitioned(blocks[$0])
+            } use: {
+                try partitioned.append($0)
+            }
         }
         progress?(0.2)
-        var output = try AdjacencyWriter("graph/items", &writer)
-        var byCollection: [EdgeBlock] = []
-        store = EdgeBlockStore(directory: writer.directory, budget: budget)
-        for start in stride(from: 0, to: items.count, by: threads) {
-            let blocks = byItem
-            let sorted = try map(min(threads, items.count - start)) { index -> (EdgeBucket, EdgeBlock) in
-                let bucket = start + index
-                let firstRow = items.starts[bucket]
-                var edges = EdgeBucket(bucket, of: blocks, firstRow: firstRow)
-                edges.sort(targetBits: targetBits, rowBits: bitWidth(items.starts[bucket + 1] - firstRow))
-                edges.merge()
-                return (edges, collections.partitioned(GraphFileBuilder.reversed(edges, firstRow: firstRow)))
-            }
-            for (index, pair) in sorted.enumerated() {
-                try output.append(pair.0, rows: items.starts[start + index]..<items.starts[start + index + 1])
-                byCollection.append(try store.stored(pair.1))
-            }
-            progress?(0.2 + 0.5 * Double(start) / Double(items.count))
-        }
-        byItem = []
-        var summary = Summary()
-        summary.itemsWithoutEdges = output.emptyRows
-        summary.edges = output.edges
-        (summary.hasWeights, summary.hasTimes) = try output.finish(&writer)
-
-        output = try AdjacencyWriter("graph/collections", &writer)
-        for start in stride(from: 0, to: collections.count, by: threads) {
-            let blocks = byCollection
-            let sorted = try map(min(threads, collections.count - start)) { index -> EdgeBucket in
-                let bucket = start + index
-                let firstRow = collections.starts[bucket]
-                var edges = EdgeBucket(bucket, of: blocks, firstRow: firstRow)
-                // The blocks come in the order of items, so a stable sort by collection leaves items ascending.
-                edges.sort(targetBits: 0, rowBits: bitWidth(collections.starts[bucket + 1] - firstRow))
-                return edges
-            }
-            for (index, edges) in sorted.enumerated() {
-                try output.append(edges, rows: collections.starts[start + index]..<collections.starts[start + index + 1])
-            }
-            progress?(0.7 + 0.3 * Double(start) / Double(collections.count))
-        }
-        _ = try output.finish(&writer)
-        return summary
+        let itemFiles = try AdjacencyWriter("graph/items", &writer)
+        let reversed = try write(partitioned.takeFirst(.max), by: items, to: itemFiles, collections: collections)
+        let collectionFiles = try AdjacencyWriter("graph/collections", &writer)
+        try write(reversed, by: collections, to: collectionFiles)
+        let has = try itemFiles.finish(&writer)
+        _ = try collectionFiles.finish(&writer)
+        return Summary(edges: itemFiles.edges, itemsWithoutEdges: itemFiles.emptyRows, hasWeights: has.weights, hasTimes: has.times)
     }
 
-    private static func reversed(_ edges: EdgeBucket, firstRow: Int) -> EdgeBlock {
-        let keys = unsafe StoredArray<UInt64>(count: edges.keys.count) { output in
-            unsafe edges.keys.withUnsafeBufferPointer { keys in
-                for index in 0..<keys.count { unsafe output[index] = (keys[index] << 32) | ((keys[index] >> 32) &+ UInt64(firstRow)) }
-            }
+    /// - Returns: the edges, repeated ones made one, from the other side and partitioned by collection, in blocks that ascend by item.
+    private func write(
+        _ blocks: [EdgeBlock], by items: EdgeBuckets, to files: AdjacencyWriter, collections: EdgeBuckets
+    ) throws -> [EdgeBlock] {
+        let reversed = EdgeBlockStore(directory: files.directory, budget: budget)
+        let targetBits = bitWidth(collectionCount)
+        try pipeline(items.count) { bucket in
+            let rows = items.rows(of: bucket)
+            var edges = EdgeBucket(bucket, of: blocks, firstRow: rows.lowerBound)
+            edges.sort(targetBits: targetBits, rowBits: bitWidth(rows.count))
+            edges.merge()
+            return (AdjacencyRows(edges, rowCount: rows.count), collections.partitioned(edges.reversed(firstRow: rows.lowerBound)))
+        } use: { (made: (rows: AdjacencyRows, block: EdgeBlock)) in
+            try files.append(made.rows)
+            try reversed.append(made.block)
+        } progress: {
+            progress?(0.2 + 0.5 * $0)
         }
-        return EdgeBlock(keys: keys, weights: edges.weights.map { StoredArray($0) }, times: edges.times.map { StoredArray($0) })
+        return reversed.blocks
     }
 
-    private func map<Result: Sendable>(_ count: Int, _ body: @Sendable (Int) -> Result) throws -> [Result] {
-        let results = Mutex<[Int: Result]>([:])
-        try parallelFor(count, threads: threads, grain: 1) { range in
-            for index in range {
-                let result = body(index)
-                results.withLock { $0[index] = result }
-            }
+    private func write(_ blocks: [EdgeBlock], by collections: EdgeBuckets, to files: AdjacencyWriter) throws {
+        try pipeline(collections.count) { bucket in
+            let rows = collections.rows(of: bucket)
+            var edges = EdgeBucket(bucket, of: blocks, firstRow: rows.lowerBound)
+            // The blocks come in the order of items, so a stable sort by collection leaves items ascending.
+            edges.sort(targetBits: 0, rowBits: bitWidth(rows.count))
+            return AdjacencyRows(edges, rowCount: rows.count)
+        } use: {
+            try files.append($0)
+        } progress: {
+            progress?(0.7 + 0.3 * $0)
         }
-        let found = results.withLock { $0 }
-        return (0..<count).compactMap { found[$0] }
+    }
+
+    /// Makes results on all threads and uses them in their order, one at a time: while some are used, the next are made.
+    private func pipeline<Made: Sendable>(
+        _ count: Int, make: @Sendable (Int) -> Made, use: @Sendable (Made) throws -> Void, progress: (Double) -> Void = { _ in }
+    ) throws {
+        var made: [Made] = []
+        var next = 0
+        while next < count || !made.isEmpty {
+            let ready = made, first = next, size = min(max(16, 2 * threads), count - next)
+            let results = Mutex([Made?](repeating: nil, count: size))
+            try parallelFor(size + 1, threads: threads, grain: 1) { range in
+                for task in range {
+                    if task == 0 {
+                        for result in ready { try use(result) }
+                    } else {
+                        let result = make(first + task - 1)
+                        results.withLock { $0[task - 1] = result }
+                    }
+                }
+            }
+            made = results.withLock { $0.compactMap { $0 } }
+            next += size
+            progress(Double(next) / Double(count))
+        }
     }
 }
 
 /// The bits that the numbers below `count` take, at least one.
 private func bitWidth(_ count: Int) -> Int { max(1, Int.bitWidth - max(0, count - 1).leadingZeroBitCount) }
 
+/// A sorted bucket as it goes to the files of a direction.
+private struct AdjacencyRows: Sendable {
+    /// Where each row ends, counted from the start of the bucket.
+    var ends: [Int64]
+    var emptyRows = 0
+    var targets: [UInt32]
+    /// `nil` when all are 1.
+    var weights: [Float]?
+    /// `nil` when all are unknown.
+    var times: [Int64]?
+
+    init(_ bucket: EdgeBucket, rowCount: Int) {
+        ends = AdjacencyRows.ends(of: bucket.keys, rowCount: rowCount)
+        var start: Int64 = 0
+        for end in ends {
+            if end == start { emptyRows += 1 }
+            start = end
+        }
+        precondition(Int(start) == bucket.keys.count, "edges of rows from \(rowCount) on")
+        targets = bucket.keys.map { UInt32(truncatingIfNeeded: $0) }
+        weights = bucket.weights.flatMap { $0.contains { $0 != 1 } ? $0 : nil }
+        times = bucket.times.flatMap { $0.contains { $0 != Graph.unknownTime } ? $0 : nil }
+    }
+
+    private static func ends(of keys: [UInt64], rowCount: Int) -> [Int64] {
+        var ends = [Int64](repeating: 0, count: rowCount)
+        unsafe ends.withUnsafeMutableBufferPointer { ends in
+            unsafe keys.withUnsafeBufferPointer { keys in
+                var position = 0
+                for row in 0..<rowCount {
+                    while position < keys.count, unsafe keys[position] >> 32 == UInt64(row) { position &+= 1 }
+                    unsafe ends[row] = Int64(position)
+                }
+            }
+        }
+        return ends
+    }
+}
+
 /// Writes one direction, row after row. Weights and times get a file from the first one on that says something.
-private struct AdjacencyWriter {
+///
+/// `@unchecked Sendable`: one task at a time has it.
+private final class AdjacencyWriter: @unchecked Sendable {
+    let directory: String
     private let name: String
-    private let directory: String
     private var offsets: NpyWriter<Int64>
     private var targets: NpyWriter<UInt32>
     private var weights: NpyWriter<Float>?
@@ -125,43 +172,28 @@ private struct AdjacencyWriter {
         try offsets.append(0)
     }
 
-    /// - Parameter rows: the rows of the bucket, which follow those of the one before.
-    mutating func append(_ bucket: EdgeBucket, rows: Range<Int>) throws {
-        var ends = [Int64](repeating: Int64(edges), count: rows.count)
-        var position = 0
-        for row in ends.indices {
-            let start = position
-            while position < bucket.keys.count, bucket.keys[position] >> 32 == UInt64(row) { position += 1 }
-            ends[row] = Int64(edges + position)
-            if position == start { emptyRows += 1 }
-        }
-        precondition(position == bucket.keys.count, "edges of rows outside \(rows)")
-        try offsets.append(ends)
-        try targets.append(bucket.keys.map { UInt32(truncatingIfNeeded: $0) })
-        if let values = bucket.weights, weights != nil || values.contains(where: { $0 != 1 }) {
-            try fill(&weights, "weights", 1)
-            try weights?.append(values)
-        } else if weights != nil {
-            try weights?.append([Float](repeating: 1, count: bucket.keys.count))
-        }
-        if let values = bucket.times, times != nil || values.contains(where: { $0 != Graph.unknownTime }) {
-            try fill(&times, "times", Graph.unknownTime)
-            try times?.append(values)
-        } else if times != nil {
-            try times?.append([Int64](repeating: Graph.unknownTime, count: bucket.keys.count))
-        }
-        edges += bucket.keys.count
+    /// - Parameter rows: those that follow the rows before.
+    func append(_ rows: AdjacencyRows) throws {
+        try offsets.append(rows.ends.map { Int64(edges) + $0 })
+        try targets.append(rows.targets)
+        try append(rows.weights, of: rows.targets.count, to: &weights, "weights", missing: 1)
+        try append(rows.times, of: rows.targets.count, to: &times, "times", missing: Graph.unknownTime)
+        edges += rows.targets.count
+        emptyRows += rows.emptyRows
     }
 
-    /// Makes the file of a payload, with what all edges before have had.
-    private func fill<Element: StoredElement>(_ writer: inout NpyWriter<Element>?, _ payload: String, _ missing: Element) throws {
-        if writer != nil { return }
-        var made = try NpyWriter<Element>("\(directory)/\(name).\(payload).npy")
-        while made.count < edges { try made.append([Element](repeating: missing, count: min(1 << 18, edges - made.count))) }
-        writer = made
+    private func append<Element: StoredElement>(
+        _ values: [Element]?, of count: Int, to writer: inout NpyWriter<Element>?, _ payload: String, missing: Element
+    ) throws {
+        if values == nil && writer == nil { return }
+        var file = try writer ?? NpyWriter<Element>("\(directory)/\(name).\(payload).npy")
+        // What the edges before have had.
+        while file.count < edges { try file.append([Element](repeating: missing, count: min(1 << 18, edges - file.count))) }
+        try file.append(values ?? [Element](repeating: missing, count: count))
+        writer = file
     }
 
-    mutating func finish(_ writer: inout ArtifactWriter) throws -> (hasWeights: Bool, hasTimes: Bool) {
+    func finish(_ writer: inout ArtifactWriter) throws -> (weights: Bool, times: Bool) {
         func register<Element: StoredElement>(_ file: inout NpyWriter<Element>, _ payload: String) throws {
             let shape = [file.count]
             let written = try file.finish()

@@ -8,6 +8,8 @@ struct RecordParser {
     private(set) var bytes: [UInt8]
     /// The fields of the current record.
     private(set) var fields: [Range<Int>] = []
+    /// How many of them are of this record while it is read: nearly always those of the last one are replaced one by one.
+    private var fieldCount = 0
     /// The line on which the current record begins.
     private(set) var line: Int
     private var nextLine: Int
@@ -17,10 +19,10 @@ struct RecordParser {
     private let separator: UInt8
     private let isQuoted: Bool
 
-    init(_ chunk: TextChunk, name: String, isQuoted: Bool) {
-        bytes = chunk.bytes
+    init(_ chunk: consuming TextChunk, name: String, isQuoted: Bool) {
         line = chunk.firstLine
         nextLine = chunk.firstLine
+        bytes = chunk.bytes
         self.name = name
         self.isQuoted = isQuoted
         separator = isQuoted ? UInt8(ascii: ",") : 0x09
@@ -31,8 +33,9 @@ struct RecordParser {
         while position < bytes.count {
             line = nextLine
             recordStart = position
-            fields.removeAll(keepingCapacity: true)
+            fieldCount = 0
             if isQuoted { try readQuoted() } else { readPlain() }
+            if fields.count > fieldCount { fields.removeLast(fields.count - fieldCount) }
             if fields.count != 1 || !fields[0].isEmpty { return true }
         }
         return false
@@ -45,22 +48,42 @@ struct RecordParser {
     func text(_ field: Int) -> String { String(decoding: bytes[fields[field]], as: UTF8.self) }
 
     private mutating func readPlain() {
-        let start = position
-        var end = start
-        unsafe bytes.withUnsafeBufferPointer { buffer in
-            var fieldStart = start
+        unsafe bytes.withUnsafeBytes { buffer in
+            var fieldStart = position
+            var end = unsafe RecordParser.separator(in: buffer, from: position)
             while unsafe buffer[end] != 0x0a {
                 if unsafe buffer[end] == separator {
-                    fields.append(fieldStart..<end)
-                    fieldStart = end + 1
+                    add(fieldStart..<end)
+                    fieldStart = end &+ 1
                 }
-                end += 1
+                end = unsafe RecordParser.separator(in: buffer, from: end &+ 1)
             }
             let last = unsafe end > fieldStart && buffer[end - 1] == 0x0d ? end - 1 : end
-            fields.append(fieldStart..<last)
+            add(fieldStart..<last)
+            position = end &+ 1
         }
-        position = end + 1
         nextLine += 1
+    }
+
+    /// The next tab or line feed, or another of the few control characters below them. There must be one.
+    @inline(__always)
+    private static func separator(in text: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var position = start
+        while position &+ 8 <= text.count {
+            let word = unsafe UInt64(littleEndian: text.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+            // Subtracting 11 from every byte borrows from the high bit of those below; of the bytes that it marks the first one is right.
+            let marks = (word &- 0x0b0b_0b0b_0b0b_0b0b) & ~word & 0x8080_8080_8080_8080
+            if marks != 0 { return position &+ marks.trailingZeroBitCount / 8 }
+            position &+= 8
+        }
+        while unsafe text[position] > 0x0a { position &+= 1 }
+        return position
+    }
+
+    @inline(__always)
+    private mutating func add(_ field: Range<Int>) {
+        if fieldCount < fields.count { fields[fieldCount] = field } else { fields.append(field) }
+        fieldCount += 1
     }
 
     private mutating func readQuoted() throws {
@@ -82,7 +105,7 @@ struct RecordParser {
                     output += 1
                     position += 1
                 }
-                fields.append(start + 1..<output)
+                add(start + 1..<output)
                 position += 1
                 if bytes[position] == 0x0d { position += 1 }
                 guard bytes[position] == separator || bytes[position] == 0x0a else {
@@ -100,7 +123,7 @@ struct RecordParser {
                     position += 1
                 }
                 let isLast = bytes[position] == 0x0a
-                fields.append(start..<(isLast && position > start && bytes[position - 1] == 0x0d ? position - 1 : position))
+                add(start..<(isLast && position > start && bytes[position - 1] == 0x0d ? position - 1 : position))
             }
             position += 1
             if bytes[position - 1] == 0x0a {

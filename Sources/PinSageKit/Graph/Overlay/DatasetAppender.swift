@@ -43,13 +43,15 @@ public struct DatasetAppender: Sendable {
     ///   - path: the dataset, which is replaced.
     ///   - edges: paths of edge files, as of an import.
     ///   - items: a table of new items and of known ones whose description changes.
+    ///   - collections: a table with the types of new collections, for a dataset that has types. New ones that are in no table have none, and walks that
+    ///     give types a share do not enter them.
     ///   - features: rows for new items of features that the dataset has, in the order of `items` or of their own identifiers. New items without
     ///     a row have zeros; rows of known items are replaced.
     ///   - catalogs: needed for datasets with a catalog and where `items` is given.
     /// - Throws: ``DataError`` with file, line and column.
     /// - Complexity: O(new edges), and O(items) or O(collections) sequential copying where there are new ones.
     public func run(
-        _ path: String, edges: [String], items: String? = nil, features: [FeatureSource] = [], catalogs: Catalogs? = nil,
+        _ path: String, edges: [String], items: String? = nil, collections: String? = nil, features: [FeatureSource] = [], catalogs: Catalogs? = nil,
         progress: ((ImportProgress) -> Void)? = nil
     ) throws -> Report {
         let clock = ContinuousClock(), start = clock.now
@@ -85,6 +87,10 @@ public struct DatasetAppender: Sendable {
         for (prefix, identifiers) in [("item_ids", rows.items), ("collection_ids", rows.collections)] where identifiers.new.count > 0 {
             try identifiers.known.write(with: identifiers.new.identifiers(), prefix: prefix, into: &writer)
         }
+        let types = try collections.map {
+            try Self.types(parts.base.collectionTypes, rows.collections, CollectionTable($0, configuration: configuration))
+        }
+        let typeMetadata = try types?.write(into: &writer) ?? [:]
         try FeatureAppend(artifact: artifact, features: features, items: rows.items, described: described.map(\.row)).write(into: &writer)
         try writeCatalog(artifact, described: described, rows: rows, catalogs: catalogs, into: &writer)
         for name in artifact.manifest.files.keys.sorted() where !name.hasPrefix(GraphOverlay.folder) && !writer.contains(name) {
@@ -96,11 +102,15 @@ public struct DatasetAppender: Sendable {
         }
         let sizes = Dataset.sizes(items: report.items, collections: report.collections, edges: report.edges)
         try writer.commit(
-            metadata: sizes.merging(artifact.manifest.metadata) { size, _ in size }.merging(["overlay": ["edges": JSONValue(added.edgeCount)]]) {
-                $1
-            })
+            metadata: sizes.merging(typeMetadata) { $1 }.merging(artifact.manifest.metadata) { own, _ in own }
+                .merging(["overlay": ["edges": JSONValue(added.edgeCount)]]) { $1 })
         report.seconds = start.duration(to: clock.now) / .seconds(1)
         return report
+    }
+
+    /// The types of all collections, those of the table for the ones that had none.
+    private static func types(_ known: CollectionTypes?, _ collections: NewIdentifiers, _ table: CollectionTable) throws -> CollectionTypes {
+        try CollectionTypes((0..<collections.count).map { known?.name(of: CollectionID($0)) ?? table.type(of: collections[$0]) })
     }
 
     private static func count(of added: Graph, notIn base: Graph) -> Int {
@@ -143,40 +153,29 @@ public struct DatasetAppender: Sendable {
         _ path: String, itemsPath: String?, into rows: inout AppendedRows, progress: ((ImportProgress) -> Void)?,
         _ body: ([UInt32], [UInt32], [Float], [Int64]) -> Void
     ) throws {
-        let source = try TextSource(path)
-        let format = configuration.format ?? TableFormat(fileName: path).flatMap { EdgeFormat(rawValue: $0.rawValue) } ?? .tsv
-        var chunks = ChunkReader(source, isQuoted: format == .csv)
-        guard let first = try chunks.next() else { throw DataError("expected edges, found an empty file", file: source.name) }
-        let parser = try EdgeChunkParser(first: first, name: source.name, format: format, configuration: configuration)
-        let threads = configuration.threads ?? Kernels.availableProcessors
+        let reader = try EdgeReader(path, configuration: configuration)
         // With a table of items, other new ones are mistakes, unless they are allowed.
         let mayAdd = itemsPath == nil || configuration.allowsMissingItems
-        var batch = [first]
-        var isFirst = true
         var count = 0
-        while !batch.isEmpty {
-            for parsed in try DatasetImporter.parse(batch, hasHeader: isFirst, parser: parser, threads: threads) {
+        try reader.forEachBatch { batch, fraction in
+            for edges in batch.pieces.map(\.edges) {
                 var items: [UInt32] = [], collections: [UInt32] = []
-                items.reserveCapacity(parsed.count)
-                collections.reserveCapacity(parsed.count)
-                for edge in 0..<parsed.count {
-                    let item = parsed.item(edge)
+                items.reserveCapacity(edges.count)
+                collections.reserveCapacity(edges.count)
+                for edge in 0..<edges.count {
+                    let item = edges.item(edge)
                     guard mayAdd || rows.items.contains(item) else {
                         throw DataError(
                             "expected items of the dataset or of \(itemsPath ?? ""), found \"\(item)\", which is in neither (--allow-missing adds it)",
-                            file: source.name, line: parsed.firstLine + Int(parsed.lines[edge]))
+                            file: reader.name, line: edges.firstLine + Int(edges.lines[edge]))
                     }
                     items.append(UInt32(rows.items.row(of: item)))
-                    collections.append(UInt32(rows.collections.row(of: parsed.collection(edge))))
+                    collections.append(UInt32(rows.collections.row(of: edges.collection(edge))))
                 }
                 count += items.count
-                body(items, collections, parsed.weights, parsed.times)
+                body(items, collections, edges.weights, edges.times)
             }
-            isFirst = false
-            let fraction = source.storedBytes.map { $0 == 0 ? 1 : min(1, Double(source.storedBytesRead) / Double($0)) }
             progress?(ImportProgress(stage: .edges, count: count, fraction: fraction))
-            batch = []
-            while batch.count < 2 * threads, let chunk = try chunks.next() { batch.append(chunk) }
         }
     }
 

@@ -173,6 +173,7 @@ extension Graph {
     func merged(with added: Graph, threads: Int) throws -> Graph {
         Graph(
             items: try GraphMerge(base: items, added: added.items, threads: threads).adjacency(),
-            collections: try GraphMerge(base: collections, added: added.collections, threads: threads).adjacency())
+            collections: try GraphMerge(base: collections, added: added.collections, threads: threads).adjacency(),
+            collectionTypes: collectionTypes)
     }
 }

@@ -182,7 +182,9 @@ extension Graph {
             isRemovedFromItems[position] = true
             isRemovedFromCollections[other] = true
         }
-        return Graph(items: items.filtered { !isRemovedFromItems[$0] }, collections: collections.filtered { !isRemovedFromCollections[$0] })
+        return Graph(
+            items: items.filtered { !isRemovedFromItems[$0] }, collections: collections.filtered { !isRemovedFromCollections[$0] },
+            collectionTypes: collectionTypes)
     }
 
     /// The graph with the edges of some collections only, in memory; items and collections keep their rows.
@@ -198,7 +200,7 @@ extension Graph {
             items: items.filtered { position in
                 let collection = Int(items.targets[position])
                 return collection < kept.count && kept[collection]
-            }, collections: collections.filtered { $0 < isKeptPosition.count && isKeptPosition[$0] })
+            }, collections: collections.filtered { $0 < isKeptPosition.count && isKeptPosition[$0] }, collectionTypes: collectionTypes)
     }
 
     /// The time of an edge; `nil` when it has none or does not exist. - Complexity: O(log degree)

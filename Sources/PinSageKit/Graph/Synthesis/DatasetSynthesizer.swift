@@ -134,11 +134,10 @@ public struct DatasetSynthesizer: Sendable {
         let start = clock.now
         var writer = try ArtifactWriter(kind: Dataset.kind, at: path)
         var log = EdgeLog(scratchDirectory: writer.directory, budget: configuration.memory / 2)
-        var itemDegrees = [UInt32](repeating: 0, count: configuration.items)
-        var collectionDegrees = [UInt32](repeating: 0, count: configuration.collections)
+        var itemCounts = RowGroupCounts(), collectionCounts = RowGroupCounts()
         try forEachBlock(progress: progress, make: { $0 }) { block in
-            for item in block.items { itemDegrees[Int(item)] += 1 }
-            for collection in block.collections { collectionDegrees[Int(collection)] += 1 }
+            itemCounts.add(block.items)
+            collectionCounts.add(block.collections)
             try log.append(items: block.items, collections: block.collections, weights: [], times: times(block.numbers))
         }
         try log.seal()
@@ -146,7 +145,7 @@ public struct DatasetSynthesizer: Sendable {
             itemCount: configuration.items, collectionCount: configuration.collections,
             threads: configuration.threads ?? Kernels.availableProcessors, budget: configuration.memory / 2,
             progress: { progress?(ImportProgress(stage: .graph, count: configuration.edges, fraction: $0)) })
-        let summary = try builder.write(&log, itemDegrees: itemDegrees, collectionDegrees: collectionDegrees, into: &writer)
+        let summary = try builder.write(log, itemCounts: itemCounts, collectionCounts: collectionCounts, into: &writer)
         try Identifiers.write(count: configuration.items, prefix: "item_ids", into: &writer, name: Self.itemName)
         try Identifiers.write(count: configuration.collections, prefix: "collection_ids", into: &writer, name: Self.collectionName)
         if configuration.dimension > 0 { try writeFeatures(into: &writer, progress: progress) }

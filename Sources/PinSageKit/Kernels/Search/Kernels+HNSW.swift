@@ -26,6 +26,22 @@ struct LayeredGraph: Sendable {
     var entry: Int
     var top: Int
 
+    /// The same graph in memory (huge pages where there are any): searches read it at random.
+    ///
+    /// - Parameter vectors: what f32 rows are, there already.
+    func resident(vectors: StoredArray<Float>) -> LayeredGraph {
+        var copy = self
+        switch rows {
+        case .f32: copy.rows = .f32(vectors)
+        case .bf16(let rows): copy.rows = .bf16(rows.resident())
+        case .int8(let codes, let scales): copy.rows = .int8(codes: codes.resident(), scales: scales.resident())
+        }
+        copy.links = links.resident()
+        copy.upperLinks = upperLinks.resident()
+        copy.upperFirst = upperFirst.resident()
+        return copy
+    }
+
     /// The most layers above layer 0.
     static var mostLevels: Int { Int(PS_HNSW_MOST_LEVELS) }
     /// What fills lists that are not full.

@@ -55,6 +55,13 @@ public struct HNSWIndex: NearestNeighborIndex {
             workspaces: workspaces)
     }
 
+    public func resident() throws -> any NearestNeighborIndex {
+        let embeddings = try embeddings.resident()
+        return HNSWIndex(
+            embeddings: embeddings, graph: graph.resident(vectors: embeddings.vectors), configuration: configuration, kernels: kernels, alive: alive,
+            linkedRemovals: linkedRemovals, workspaces: workspaces)
+    }
+
     public var comparesCosines: Bool { configuration.metric == .cosine }
 
     public func neighbors(

@@ -103,7 +103,7 @@ public struct NeighborMap: Sendable {
     /// Opens a map. - Throws: ``DataError`` when it is missing or damaged. - Complexity: O(1)
     public static func open(_ path: String) throws -> NeighborMap { try NeighborMap(Artifact.open(path, kind: kind)) }
 
-    private init(_ artifact: Artifact) throws {
+    init(_ artifact: Artifact) throws {
         identifiers = try Identifiers.open(artifact, prefix: "item_ids")
         let (coordinates, shape) = try artifact.array("coordinates", as: Float.self)
         guard shape == [identifiers.count, 2] else {

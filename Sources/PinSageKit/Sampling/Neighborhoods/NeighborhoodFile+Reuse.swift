@@ -13,8 +13,10 @@ extension NeighborhoodFile {
         /// - Throws: ``DataError`` where the settings differ, or the file was made of another graph or after an append.
         /// - Complexity: O(edges of all items that `Graph.items(reachedBy:hops:)` finds)
         public init(_ file: NeighborhoodFile, of dataset: Dataset, sampler: NeighborhoodSampler) throws {
-            for (name, value) in NeighborhoodFile.settings(sampler) where file.metadata[name] != value {
-                throw DataError("expected neighborhoods with \(name) \(value.serialized()), found \(file.metadata[name]?.serialized() ?? "none")")
+            let settings = NeighborhoodFile.settings(sampler)
+            for name in settings.keys.sorted() + ["collection_types"] where file.metadata[name] != settings[name] {
+                let (expected, found) = (settings[name]?.serialized() ?? "none", file.metadata[name]?.serialized() ?? "none")
+                throw DataError("expected neighborhoods with \(name) \(expected), found \(found)")
             }
             guard let checksum = dataset.graphChecksum, file.metadata["graph"] == .string(checksum), file.metadata["appended_edges"]?.int == 0 else {
                 throw DataError("expected neighborhoods that were made of this dataset before anything was appended, found others")

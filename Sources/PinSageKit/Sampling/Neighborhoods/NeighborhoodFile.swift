@@ -22,17 +22,7 @@ public struct NeighborhoodFile: Sendable {
 
     /// Opens a file of neighborhoods. - Throws: ``DataError`` when it is missing, damaged or of another kind. - Complexity: O(1)
     public static func open(_ path: String) throws -> NeighborhoodFile {
-        let artifact = try Artifact.open(path, kind: kind)
-        let (neighbors, shape) = try artifact.array("neighbors", as: UInt32.self)
-        let (weights, weightShape) = try artifact.array("weights", as: Float.self)
-        guard shape.count == 2, shape[1] > 0, shape == weightShape else {
-            throw DataError("expected neighbors and weights of one shape (rows, T), found \(shape) and \(weightShape)", file: path)
-        }
-        guard let first = artifact.manifest.metadata["first_item"]?.int, let item = UInt32(exactly: first) else {
-            throw DataError("expected the metadata first_item", file: path)
-        }
-        return NeighborhoodFile(
-            firstItem: ItemID(row: item), width: shape[1], neighbors: neighbors, weights: weights, metadata: artifact.manifest.metadata)
+        try NeighborhoodFile(Artifact.open(path, kind: kind))
     }
 
     /// The neighborhoods of some rows of this file.
@@ -152,12 +142,14 @@ public struct NeighborhoodFile: Sendable {
     /// What neighborhoods depend on beside the graph.
     static func settings(_ sampler: NeighborhoodSampler) -> [String: JSONValue] {
         let walks = sampler.configuration
-        return [
+        let types = walks.collectionTypes.map { ["collection_types": JSONValue.object($0.mapValues { JSONValue($0) })] } ?? [:]
+        let settings: [String: JSONValue] = [
             "neighbors": JSONValue(walks.neighbors), "walks": JSONValue(walks.walks),
             "walk_length": JSONValue(walks.walkLength), "restart": JSONValue(walks.restart), "weighted": JSONValue(walks.weighted),
             "not_before": walks.notBefore.map { .integer($0) } ?? .null, "before": walks.before.map { .integer($0) } ?? .null,
             "seed": JSONValue(String(sampler.seed)),
         ]
+        return settings.merging(types) { $1 }
     }
 
     /// The shape that all of these arrays have, or nil.
@@ -183,5 +175,20 @@ public struct NeighborhoodFile: Sendable {
         }
         try joined.finish(shape: [items.count, width])
         try writer.addFile(named: name + ".npy")
+    }
+}
+
+extension NeighborhoodFile {
+    init(_ artifact: Artifact) throws {
+        let (neighbors, shape) = try artifact.array("neighbors", as: UInt32.self)
+        let (weights, weightShape) = try artifact.array("weights", as: Float.self)
+        guard shape.count == 2, shape[1] > 0, shape == weightShape else {
+            throw DataError("expected neighbors and weights of one shape (rows, T), found \(shape) and \(weightShape)", file: artifact.path)
+        }
+        guard let first = artifact.manifest.metadata["first_item"]?.int, let item = UInt32(exactly: first) else {
+            throw DataError("expected the metadata first_item", file: artifact.path)
+        }
+        self.init(
+            firstItem: ItemID(row: item), width: shape[1], neighbors: neighbors, weights: weights, metadata: artifact.manifest.metadata)
     }
 }

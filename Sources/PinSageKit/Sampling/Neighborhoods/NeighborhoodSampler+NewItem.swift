@@ -28,11 +28,11 @@ extension NeighborhoodSampler {
                     unsafe tables.collections.records.withUnsafeBufferPointer { collections in
                         guard let itemBase = items.baseAddress, let collectionBase = collections.baseAddress else { return }
                         let weighted = unsafe WeightedRule(items: itemBase, collections: collectionBase)
-                        unsafe engine.run([newItem], on: graph, rule: NewItemRule(item: newItem.row, positions: positions, others: weighted))
+                        unsafe run(newItem, positions: positions, others: weighted, engine: engine, on: graph)
                     }
                 }
             } else {
-                unsafe engine.run([newItem], on: graph, rule: NewItemRule(item: newItem.row, positions: positions, others: UniformRule()))
+                unsafe run(newItem, positions: positions, others: UniformRule(), engine: engine, on: graph)
             }
             let counter = VisitCounter(capacity: configuration.visitsPerSeed)
             var counts = [UInt32](repeating: 0, count: most)
@@ -47,6 +47,21 @@ extension NeighborhoodSampler {
             let scale = 1 / Float(max(total, 1))
             return RaggedNeighborhoods(offsets: [0, Int64(items.count)], items: items, weights: counts.prefix(items.count).map { Float($0) * scale })
         } ?? empty
+    }
+
+    /// Runs the walks of an item that has edges at these positions.
+    private func run(_ item: ItemID, positions: [UInt64], others: some StepRule, engine: WalkEngine, on graph: WalkGraph) {
+        guard let typed = walks.typed else {
+            unsafe engine.run([item], on: graph, rule: NewItemRule(item: item.row, positions: positions, others: others))
+            return
+        }
+        unsafe typed.items.records.withUnsafeBufferPointer { records in
+            guard let records = records.baseAddress else { return }
+            let rule = unsafe TypedRule(items: records, others: others)
+            // Every collection counts once: the weights at these positions belong to other items.
+            let choice = walks.edgeChoice(among: positions, isWeighted: false)
+            unsafe engine.run([item], on: graph, rule: ChosenRule(item: item.row, choice: choice, others: rule))
+        }
     }
 }
 

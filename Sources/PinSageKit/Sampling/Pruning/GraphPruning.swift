@@ -82,7 +82,7 @@ public struct GraphPruning: Sendable {
         let dropped = try diverseCollections(graph, topics: topics, threads: threads, report: &report)
         let centres = try collectionCentres(graph, items: items, threads: threads)
         let kept = try keptEdges(graph, dropped: dropped, items: items, centres: centres, threads: threads, report: &report)
-        return (try Self.graph(graph, keeping: kept), report)
+        return (try Self.graph(graph, keeping: kept).typed(graph.collectionTypes), report)
     }
 
     // MARK: Collections

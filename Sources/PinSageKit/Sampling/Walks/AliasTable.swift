@@ -51,7 +51,7 @@ struct AliasTable: Sendable {
     let items: UnsafePointer<UInt64>
     let collections: UnsafePointer<UInt64>
 
-    @inline(__always) private func edge(
+    @inline(__always) static func edge(
         _ records: UnsafePointer<UInt64>, _ row: (start: UInt64, degree: UInt64), _ word: UInt64
     ) -> (position: UInt64, rest: UInt64) {
         guard row.degree > 0 else { return (deadEnd, word) }
@@ -63,13 +63,13 @@ struct AliasTable: Sendable {
     }
 
     @inline(__always) func edge(from item: UInt32, in graph: borrowing WalkGraph, word: UInt64) -> (position: UInt64, rest: UInt64) {
-        unsafe edge(items, graph.items.row(item), word)
+        unsafe Self.edge(items, graph.items.row(item), word)
     }
 
     @inline(__always) func edge(
         fromCollection collection: UInt32, in graph: borrowing WalkGraph, word: UInt64
     ) -> (position: UInt64, rest: UInt64) {
-        unsafe edge(collections, graph.collections.row(collection), word)
+        unsafe Self.edge(collections, graph.collections.row(collection), word)
     }
 }
 

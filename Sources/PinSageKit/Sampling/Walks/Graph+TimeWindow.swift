@@ -7,7 +7,8 @@ extension Graph {
     func edges(notBefore: Int64?, before: Int64?) -> Graph {
         guard notBefore != nil || before != nil, items.times != nil || collections.times != nil else { return self }
         return Graph(
-            items: items.edges(notBefore: notBefore, before: before), collections: collections.edges(notBefore: notBefore, before: before))
+            items: items.edges(notBefore: notBefore, before: before), collections: collections.edges(notBefore: notBefore, before: before),
+            collectionTypes: collectionTypes)
     }
 }
 

@@ -11,20 +11,30 @@ public struct RandomWalks: Sendable {
     /// ``WalkConfiguration/neighbors`` is not used.
     public let configuration: WalkConfiguration
     public let seed: UInt64
-    /// The edges that walks follow: all, or those in the time window.
+    /// The edges that walks follow: all, or those in the time window and to collections that have a share.
     let walked: Graph
     /// Tables of both directions for weighted steps.
     let tables: (items: AliasTable, collections: AliasTable)?
+    /// The shares of types of collections, and the table of steps from items by which they are kept.
+    let typed: (shares: TypeShares, items: AliasTable)?
 
     /// - Complexity: O(1) for uniform steps on the whole graph; O(edges) time and memory for weights (8 bytes an edge and direction) or a
-    ///   time window (4).
-    /// - Throws: ``SamplingError/invalidConfiguration(_:)``.
+    ///   time window (4); 8 bytes an edge for types of collections.
+    /// - Throws: ``SamplingError/invalidConfiguration(_:)``, also where the graph does not have the types.
     public init(graph: Graph, configuration: WalkConfiguration, seed: UInt64) throws(SamplingError) {
         try configuration.validate()
         self.graph = graph
         self.configuration = configuration
         self.seed = seed
-        walked = graph.edges(notBefore: configuration.notBefore, before: configuration.before)
+        let windowed = graph.edges(notBefore: configuration.notBefore, before: configuration.before)
+        if let named = configuration.collectionTypes {
+            let shares = try TypeShares(named, of: graph)
+            walked = shares.entered(in: windowed)
+            typed = (shares, shares.table(of: walked.items, isWeighted: configuration.weighted))
+        } else {
+            walked = windowed
+            typed = nil
+        }
         if configuration.weighted, let itemWeights = walked.items.weights, let collectionWeights = walked.collections.weights {
             tables = (AliasTable(walked.items, weights: itemWeights), AliasTable(walked.collections, weights: collectionWeights))
         } else {
@@ -77,9 +87,9 @@ public struct RandomWalks: Sendable {
     ) {
         guard let tables else {
             if let hidden {
-                unsafe engine.run(seeds, on: graph, rule: HiddenRule(hidden, in: graph), into: visits)
+                unsafe run(seeds, hidden: hidden, rule: HiddenRule(hidden, in: graph), engine: engine, on: graph, into: visits)
             } else {
-                unsafe engine.run(seeds, on: graph, rule: UniformRule(), into: visits)
+                unsafe run(seeds, hidden: nil, rule: UniformRule(), engine: engine, on: graph, into: visits)
             }
             return
         }
@@ -89,11 +99,47 @@ public struct RandomWalks: Sendable {
                 let weighted = unsafe WeightedRule(items: itemBase, collections: collectionBase)
                 if let hidden {
                     let rule = unsafe WeightedHiddenRule(weighted: weighted, hidden: HiddenRule(hidden, in: graph))
-                    unsafe engine.run(seeds, on: graph, rule: rule, into: visits)
+                    unsafe run(seeds, hidden: hidden, rule: rule, engine: engine, on: graph, into: visits)
                 } else {
-                    unsafe engine.run(seeds, on: graph, rule: weighted, into: visits)
+                    unsafe run(seeds, hidden: nil, rule: weighted, engine: engine, on: graph, into: visits)
                 }
             }
         }
+    }
+
+    /// Runs the walks by `rule`, or by the shares of types at items and by `rule` at collections.
+    private func run(
+        _ seeds: ArraySlice<ItemID>, hidden: HiddenEdges?, rule: some StepRule, engine: WalkEngine, on graph: WalkGraph,
+        into visits: UnsafeMutablePointer<UInt32>
+    ) {
+        guard let typed else {
+            unsafe engine.run(seeds, on: graph, rule: rule, into: visits)
+            return
+        }
+        unsafe typed.items.records.withUnsafeBufferPointer { records in
+            guard let records = records.baseAddress else { return }
+            let rule = unsafe TypedRule(items: records, others: rule)
+            if let hidden {
+                unsafe engine.run(
+                    seeds, on: graph, rule: ChosenRule(item: hidden.item.row, choice: choice(without: hidden), others: rule), into: visits)
+            } else {
+                unsafe engine.run(seeds, on: graph, rule: rule, into: visits)
+            }
+        }
+    }
+
+    /// What an item with hidden edges chooses from: the others, whose types then share what there is, as if these edges were not in the graph.
+    ///
+    /// - Complexity: O(degree), once for each seed that has hidden edges
+    private func choice(without hidden: HiddenEdges) -> EdgeChoice {
+        let positions = walked.items.range(of: Int(hidden.item.row)).filter { position in
+            !hidden.collections.contains(CollectionID(row: walked.items.targets[position]))
+        }
+        return edgeChoice(among: positions.map { UInt64($0) }, isWeighted: configuration.weighted)
+    }
+
+    /// A choice among edges that stand for all edges of one item, by the shares of their types. Only where there are shares.
+    func edgeChoice(among positions: [UInt64], isWeighted: Bool) -> EdgeChoice {
+        typed?.shares.choice(among: positions, of: walked.items, isWeighted: isWeighted) ?? EdgeChoice(positions: [], weights: [])
     }
 }

@@ -17,10 +17,13 @@ public struct WalkConfiguration: Codable, Sendable, Equatable {
     public var notBefore: Int64?
     /// Only edges with a time strictly before this are followed, e.g. the start of a test period. `nil`: no such limit. Edges of unknown time pass.
     public var before: Int64?
+    /// The share that each type of collections has in the steps from items, relative to the others; types that are not named have none. `nil`: all
+    /// collections of an item are equally likely, whatever their types. See ``Graph/collectionTypes``.
+    public var collectionTypes: [String: Double]?
 
     public init(
         walks: Int = 100, walkLength: Int = 2, restart: Double = 0.5, neighbors: Int = 50, weighted: Bool = false,
-        notBefore: Int64? = nil, before: Int64? = nil
+        notBefore: Int64? = nil, before: Int64? = nil, collectionTypes: [String: Double]? = nil
     ) {
         self.walks = walks
         self.walkLength = walkLength
@@ -29,6 +32,7 @@ public struct WalkConfiguration: Codable, Sendable, Equatable {
         self.weighted = weighted
         self.notBefore = notBefore
         self.before = before
+        self.collectionTypes = collectionTypes
     }
 
     /// Reads a configuration in which any field may be missing: it then has its default, so that files of older versions stay readable.
@@ -42,6 +46,7 @@ public struct WalkConfiguration: Codable, Sendable, Equatable {
         weighted = try values.decodeIfPresent(Bool.self, forKey: .weighted) ?? standard.weighted
         notBefore = try values.decodeIfPresent(Int64.self, forKey: .notBefore)
         before = try values.decodeIfPresent(Int64.self, forKey: .before)
+        collectionTypes = try values.decodeIfPresent([String: Double].self, forKey: .collectionTypes)
     }
 
     /// The most visits that one seed's walks can make.
@@ -63,6 +68,12 @@ public struct WalkConfiguration: Codable, Sendable, Equatable {
             "walks x walkLength must be at most \(Self.largestVisitsPerSeed), not \(walks) x \(walkLength)")
         try require(restart >= 0 && restart <= 1, "restart must be a probability in 0...1, not \(restart)")
         try require((1...Self.largestVisitsPerSeed).contains(neighbors), "neighbors must be in 1...\(Self.largestVisitsPerSeed), not \(neighbors)")
+        if let collectionTypes {
+            for (name, share) in collectionTypes.sorted(by: { $0.key < $1.key }) {
+                try require(share >= 0 && share.isFinite, "collectionTypes has the share \(share) for \"\(name)\", expected 0 or more")
+            }
+            try require(collectionTypes.values.contains { $0 > 0 }, "collectionTypes gives no type a share")
+        }
         if let notBefore, let before {
             try require(notBefore < before, "the time window is empty: notBefore \(notBefore) is not less than before \(before)")
         }

@@ -5,6 +5,15 @@
 public struct Artifact: Sendable {
     public let path: String
     public let manifest: Manifest
+    /// The files of an artifact that is not on a disk, by name.
+    private let contents: [String: MappedFile]
+
+    /// An artifact whose files are given, or on the disk where they are not. Nothing is checked.
+    init(path: String, manifest: Manifest, contents: [String: MappedFile] = [:]) {
+        self.path = path
+        self.manifest = manifest
+        self.contents = contents
+    }
 
     /// - Parameter kind: what the artifact must be; `nil` takes any.
     /// - Throws: ``DataError`` when there is none, it is of another kind, or a file is missing or has another length.
@@ -43,6 +52,14 @@ public struct Artifact: Sendable {
     /// - Throws: ``DataError`` when the manifest does not list it.
     public func path(of name: String) throws -> String { path + "/" + (try resolve(name).name) }
 
+    /// A file of the artifact, mapped.
+    ///
+    /// - Throws: ``DataError`` when the manifest does not list it.
+    func file(_ name: String) throws -> MappedFile {
+        let name = try resolve(name).name
+        return try contents[name] ?? MappedFile(path + "/" + name)
+    }
+
     private func resolve(_ name: String) throws -> (name: String, entry: Manifest.File) {
         if let entry = manifest.files[name] { return (name, entry) }
         if let entry = manifest.files[name + ".npy"] { return (name + ".npy", entry) }
@@ -61,7 +78,7 @@ public struct Artifact: Sendable {
         if let found = entry.elementType, found != expected {
             throw DataError("expected elements of type \(expected.rawValue), found \(found.rawValue)", file: path + "/" + file)
         }
-        let opened = try Npy.open(path + "/" + file, as: type, elementType: expected)
+        let opened = try Npy.open(self.file(file), as: type, elementType: expected)
         if let shape = entry.shape, shape != opened.shape {
             throw DataError("expected the shape \(Npy.describe(shape)) of the manifest, found \(Npy.describe(opened.shape))", file: path + "/" + file)
         }

@@ -1,18 +1,53 @@
+/// Pieces of a text with their hashes, ready to be looked up.
+struct TextPieces: Sendable {
+    private var places: [(start: UInt32, length: UInt32)] = []
+    private(set) var hashes: [UInt64] = []
+
+    var count: Int { places.count }
+
+    @inline(__always) func range(_ piece: Int) -> Range<Int> {
+        let place = places[piece]
+        return Int(place.start)..<Int(place.start) + Int(place.length)
+    }
+
+    @inline(__always) mutating func append(_ range: Range<Int>) { places.append((UInt32(range.lowerBound), UInt32(range.count))) }
+
+    /// Hashes the pieces; the last step.
+    mutating func hash(of text: [UInt8]) {
+        hashes.reserveCapacity(count)
+        unsafe text.withUnsafeBufferPointer { text in
+            var previous = (start: UInt32.max, hash: UInt64(0))
+            for piece in places.indices {
+                // All edges of an adjacency line share one piece.
+                if places[piece].start != previous.start {
+                    previous = unsafe (places[piece].start, Identifiers.hash(UnsafeBufferPointer(rebasing: text[range(piece)])))
+                }
+                hashes.append(previous.hash)
+            }
+        }
+    }
+
+    mutating func removeAll(keepingCapacity count: Int) {
+        places.removeAll(keepingCapacity: true)
+        hashes.removeAll(keepingCapacity: true)
+        places.reserveCapacity(count)
+    }
+}
+
 /// Gives consecutive rows to strings as they are first seen.
 public struct IdentifierInterner: Sendable {
     private var bytes = GrowableArray<UInt8>(zeros: 0)
     private var offsets = GrowableArray<Int64>(zeros: 1)
-    /// Slots as in ``Identifiers``, but with the upper half of the hash beside the row, so that most other strings are passed over without
-    /// a look at their bytes: hash bits 32... | row + 1. Rebuilt at twice the size when it is half full.
+    /// 2^`tableBits` slots; the search for a string begins at the slot that the first bits of its hash name. A slot is the upper half of the hash and,
+    /// below it, row + 1: most other strings are passed over without a look at their bytes, and a larger table is made without a look at any.
     private var table: GrowableArray<UInt64>
+    private var tableBits = 6
     private let keepsDuplicates: Bool
-    /// Sum of bytes that were read ahead; kept so that reading them is not optimised away.
-    private var touched: UInt8 = 0
 
     /// - Parameter keepsDuplicates: a repeated string gets a row of its own, instead of the one it has.
     init(keepsDuplicates: Bool) {
         self.keepsDuplicates = keepsDuplicates
-        table = GrowableArray(zeros: 64)
+        table = GrowableArray(zeros: 1 << tableBits)
     }
 
     public init() { self.init(keepsDuplicates: false) }
@@ -40,49 +75,83 @@ public struct IdentifierInterner: Sendable {
         }
     }
 
+    private func firstSlot(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash &>> UInt64(64 - tableBits)) }
+
+    @inline(__always)
     private func search(_ key: UnsafeBufferPointer<UInt8>, hash: UInt64) -> (row: Int?, slot: Int) {
-        var slot = Int(hash.multipliedFullWidth(by: UInt64(table.count)).high)
-        while table[slot] != 0 {
-            let entry = table[slot]
-            if entry >> 32 == hash & 0xffff_ffff {
-                let row = Int(entry & 0xffff_ffff) - 1
-                let range = Int(offsets[row])..<Int(offsets[row + 1])
-                if range.count == key.count, unsafe holds(key, at: range.lowerBound) { return (row, slot) }
+        unsafe table.withUnsafeBufferPointer { table in
+            unsafe offsets.withUnsafeBufferPointer { offsets in
+                unsafe bytes.withUnsafeBufferPointer { bytes in
+                    var slot = firstSlot(hash)
+                    while true {
+                        let entry = unsafe table[slot]
+                        if entry == 0 { return (nil, slot) }
+                        if entry >> 32 == hash >> 32 {
+                            let row = Int(entry & 0xffff_ffff) - 1
+                            let start = unsafe Int(offsets[row])
+                            if unsafe Int(offsets[row + 1]) == start + key.count,
+                                unsafe Self.areEqual(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[start..<start + key.count]), key)
+                            {
+                                return (row, slot)
+                            }
+                        }
+                        slot = (slot &+ 1) & (table.count &- 1)
+                    }
+                }
             }
-            slot += 1
-            if slot == table.count { slot = 0 }
-        }
-        return (nil, slot)
-    }
-
-    private func holds(_ key: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool {
-        unsafe bytes.withUnsafeBufferPointer { bytes in
-            unsafe Self.areEqual(
-                UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[start..<start + key.count]), UnsafeRawBufferPointer(key))
         }
     }
 
+    @inline(__always)
+    private static func areEqual(_ known: UnsafeRawBufferPointer, _ key: UnsafeBufferPointer<UInt8>) -> Bool {
+        let count = known.count
+        let key = UnsafeRawBufferPointer(key)
+        guard count >= 8 else {
+            for position in 0..<count where unsafe known[position] != key[position] { return false }
+            return true
+        }
+        var position = 0
+        while position < count {
+            // The last step goes back, so that it is eight bytes, too.
+            position = min(position, count &- 8)
+            let left = unsafe known.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            if unsafe left != key.loadUnaligned(fromByteOffset: position, as: UInt64.self) { return false }
+            position &+= 8
+        }
+        return true
+    }
+
+    @inline(__always)
     private mutating func add(_ key: UnsafeBufferPointer<UInt8>, hash: UInt64) -> (row: Int, isNew: Bool) {
         let found = unsafe search(key, hash: hash)
         if let row = found.row, !keepsDuplicates { return (row, false) }
-        let row = count
-        precondition(row < Int(UInt32.max) - 1, "more than 4 billion identifiers")
-        unsafe bytes.append(contentsOf: key)
-        offsets.append(Int64(bytes.count))
-        if found.row == nil { table[found.slot] = (hash << 32) | UInt64(row + 1) }
-        if 2 * (row + 1) > table.count { grow(to: 2 * table.count) }
-        return (row, true)
+        unsafe insert(key, hash: hash, slot: found.row == nil ? found.slot : nil)
+        return (count - 1, true)
     }
 
-    private mutating func grow(to capacity: Int) {
+    private mutating func insert(_ key: UnsafeBufferPointer<UInt8>, hash: UInt64, slot: Int?) {
+        precondition(count < Int(UInt32.max) - 1, "more than 4 billion identifiers")
+        unsafe bytes.append(contentsOf: key)
+        offsets.append(Int64(bytes.count))
+        if let slot { table[slot] = (hash & ~0xffff_ffff) | UInt64(count) }
+        if 2 * count > table.count && tableBits < 32 { grow() }
+    }
+
+    private mutating func grow() {
+        let capacity = 2 * table.count
+        tableBits += 1
         var larger = GrowableArray<UInt64>(zeros: capacity)
-        forEachFirstRow { row, hash in
-            var slot = Int(hash.multipliedFullWidth(by: UInt64(capacity)).high)
-            while larger[slot] != 0 {
-                slot += 1
-                if slot == capacity { slot = 0 }
+        unsafe larger.withUnsafeMutableBufferPointer { larger in
+            unsafe table.withUnsafeBufferPointer { table in
+                for old in 0..<table.count {
+                    let entry = unsafe table[old]
+                    if entry == 0 { continue }
+                    // Old and new slots ascend together, so this goes through both tables once, from front to back.
+                    var slot = firstSlot(entry)
+                    while unsafe larger[slot] != 0 { slot = (slot &+ 1) & (capacity &- 1) }
+                    unsafe larger[slot] = entry
+                }
             }
-            larger[slot] = (hash << 32) | UInt64(row + 1)
         }
         table = larger
     }
@@ -99,88 +168,71 @@ public struct IdentifierInterner: Sendable {
         }
     }
 
-    /// The rows of many strings, new or not: pieces of `text` whose hashes are known.
+    /// The rows of many strings, new or not: pieces of `text`.
     ///
-    /// A lookup in a large table waits for memory three times (slot, offset, bytes), so groups of lookups go through these steps together
-    /// and their waits overlap.
-    mutating func add(_ text: [UInt8], starts: [UInt32], lengths: [UInt32], hashes: [UInt64]) -> [UInt32] {
-        precondition(starts.count == lengths.count && starts.count == hashes.count, "as many starts as lengths and hashes")
-        let group = 32
-        var rows = [UInt32](repeating: 0, count: starts.count)
+    /// A lookup in a large table waits for memory three times (slot, offset, bytes), so groups of lookups fetch what they need together and their waits
+    /// overlap.
+    mutating func add(_ pieces: TextPieces, of text: [UInt8], rows: inout [UInt32]) {
+        rows.removeAll(keepingCapacity: true)
+        rows.reserveCapacity(pieces.count)
         unsafe text.withUnsafeBufferPointer { text in
-            var entries = [UInt64](repeating: 0, count: group)
-            var from = [Int64](repeating: 0, count: group)
-            for start in stride(from: 0, to: starts.count, by: group) {
-                let end = min(start + group, starts.count)
-                unsafe table.withUnsafeBufferPointer { table in
-                    let slots = UInt64(table.count)
-                    for key in start..<end {
-                        entries[key &- start] = unsafe table[Int(hashes[key].multipliedFullWidth(by: slots).high)]
-                    }
+            for start in stride(from: 0, to: pieces.count, by: Self.group) {
+                let hashes = pieces.hashes[start..<min(start + Self.group, pieces.count)]
+                fetch(hashes)
+                for piece in hashes.indices {
+                    let row = unsafe add(UnsafeBufferPointer(rebasing: text[pieces.range(piece)]), hash: hashes[piece]).row
+                    rows.append(UInt32(truncatingIfNeeded: row))
                 }
-                unsafe offsets.withUnsafeBufferPointer { offsets in
-                    for key in start..<end {
-                        let entry = entries[key &- start]
-                        // Row + 1 of an empty slot is 0, whose "offset" is harmless to read.
-                        let row = entry >> 32 == hashes[key] & 0xffff_ffff ? Int(entry & 0xffff_ffff) : 0
-                        entries[key &- start] = UInt64(row)
-                        from[key &- start] = unsafe row == 0 || Int(offsets[row] - offsets[row - 1]) != Int(lengths[key]) ? -1 : offsets[row - 1]
-                    }
-                }
+            }
+        }
+    }
+
+    private static let group = 32
+
+    /// Has the processor fetch what searches for these hashes will read, but for what is not in its first slot.
+    private func fetch(_ hashes: ArraySlice<UInt64>) {
+        unsafe table.withUnsafeBufferPointer { table in
+            guard let slots = table.baseAddress else { return }
+            for hash in hashes { unsafe prefetch(slots + firstSlot(hash)) }
+            unsafe offsets.withUnsafeBufferPointer { offsets in
+                guard let offsets = offsets.baseAddress else { return }
+                // Row + 1 of an empty slot is 0, whose offset is harmless to fetch.
+                for hash in hashes { unsafe prefetch(offsets + Int(slots[firstSlot(hash)] & 0xffff_ffff)) }
                 unsafe bytes.withUnsafeBufferPointer { bytes in
-                    if bytes.isEmpty { return }
-                    // Loads without branches between them, which the processor has under way all at once.
-                    for key in start..<end { unsafe touched &+= bytes[max(0, Int(from[key &- start]))] }
-                    for key in start..<end where from[key &- start] >= 0 {
-                        let known = unsafe UnsafeRawBufferPointer(
-                            rebasing: UnsafeRawBufferPointer(bytes)[Int(from[key &- start])...].prefix(Int(lengths[key])))
-                        let given = unsafe UnsafeRawBufferPointer(
-                            rebasing: UnsafeRawBufferPointer(text)[Int(starts[key])...].prefix(Int(lengths[key])))
-                        rows[key] = unsafe Self.areEqual(known, given) ? UInt32(truncatingIfNeeded: entries[key &- start]) : 0
-                    }
-                }
-                // What was not in its first slot, and what is new; 0 stands for unknown, so rows are one too high until here.
-                for key in start..<end {
-                    if rows[key] > 0 {
-                        rows[key] -= 1
-                    } else {
-                        let piece = unsafe UnsafeBufferPointer(rebasing: text[Int(starts[key])..<Int(starts[key]) + Int(lengths[key])])
-                        rows[key] = unsafe UInt32(add(piece, hash: hashes[key]).row)
+                    guard let bytes = bytes.baseAddress else { return }
+                    for hash in hashes {
+                        let row = unsafe Int(slots[firstSlot(hash)] & 0xffff_ffff)
+                        if row > 0 { unsafe prefetch(bytes + Int(offsets[row - 1])) }
                     }
                 }
             }
         }
-        return rows
-    }
-
-    @inline(__always)
-    private static func areEqual(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
-        var position = 0
-        while position &+ 8 <= one.count {
-            let left = unsafe one.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-            let right = unsafe other.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-            if left != right { return false }
-            position &+= 8
-        }
-        while position < one.count {
-            if unsafe one[position] != other[position] { return false }
-            position &+= 1
-        }
-        return true
     }
 
     /// All strings so far, with a table of one and a half slots for each.
     public func identifiers() -> Identifiers {
         let capacity = offsets.count + offsets.count / 2 + 1
         let slots = unsafe StoredArray<UInt32>(count: capacity) { slots in
-            forEachFirstRow { row, hash in
-                var slot = Int(hash.multipliedFullWidth(by: UInt64(capacity)).high)
-                while unsafe slots[slot] != 0 {
-                    slot += 1
-                    if slot == capacity { slot = 0 }
+            // Slots are fetched some rows before they are filled, so that the waits for memory overlap.
+            var waiting: [(row: Int, slot: Int)] = []
+            func fill() {
+                for (row, start) in waiting {
+                    var slot = start
+                    while unsafe slots[slot] != 0 {
+                        slot += 1
+                        if slot == capacity { slot = 0 }
+                    }
+                    unsafe slots[slot] = UInt32(row + 1)
                 }
-                unsafe slots[slot] = UInt32(row + 1)
+                waiting.removeAll(keepingCapacity: true)
             }
+            forEachFirstRow { row, hash in
+                let slot = Int(hash.multipliedFullWidth(by: UInt64(capacity)).high)
+                if let base = slots.baseAddress { unsafe prefetch(base + slot) }
+                waiting.append((row, slot))
+                if waiting.count == Self.group { fill() }
+            }
+            fill()
         }
         return Identifiers(bytes: bytes.stored, offsets: offsets.stored, table: slots)
     }

@@ -45,9 +45,21 @@ public struct Identifiers: Sendable {
 
     /// Writes the arrays that ``open(_:prefix:)`` opens.
     public func write(into writer: inout ArtifactWriter, prefix: String) throws {
-        try writer.write(prefix + ".bytes", bytes)
-        try writer.write(prefix + ".offsets", offsets)
-        try writer.write(prefix + ".table", table)
+        for (name, entry) in try write(to: writer.directory, prefix: prefix) { writer.addFile(named: name, entry) }
+    }
+
+    /// Writes the arrays into the folder of an artifact. - Returns: their names and what its manifest says of them.
+    func write(to directory: String, prefix: String) throws -> [(name: String, entry: Manifest.File)] {
+        func write<Element: StoredElement>(_ part: String, _ values: StoredArray<Element>) throws -> (name: String, entry: Manifest.File) {
+            let name = "\(prefix).\(part).npy"
+            var file = try NpyWriter<Element>(directory + "/" + name)
+            try file.append(values)
+            let written = try file.finish()
+            return (
+                name, Manifest.File(bytes: written.bytes, crc32c: written.crc32c, elementType: Element.elementType, shape: [values.count])
+            )
+        }
+        return [try write("bytes", bytes), try write("offsets", offsets), try write("table", table)]
     }
 
     /// Writes the arrays for names that are distinct and can be made again, without keeping them: only the hash table is in memory.
@@ -133,12 +145,14 @@ public struct Identifiers: Sendable {
             state = mixed(state ^ word, 0xd6e8_feb8_6659_fd93) &+ 0x8ebc_6af0_9c88_c6e3
             position &+= 8
         }
+        let remaining = raw.count &- position
         var rest: UInt64 = 0
-        var shift: UInt64 = 0
-        while position < raw.count {
-            rest |= unsafe UInt64(raw[position]) &<< shift
-            shift &+= 8
-            position &+= 1
+        if raw.count >= 8 {
+            // The last eight bytes, of which those that were taken are shifted out.
+            let last = unsafe UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: raw.count &- 8, as: UInt64.self))
+            rest = remaining == 0 ? 0 : last &>> UInt64(truncatingIfNeeded: 64 &- 8 &* remaining)
+        } else {
+            for index in 0..<remaining { rest |= unsafe UInt64(raw[position &+ index]) &<< UInt64(truncatingIfNeeded: 8 &* index) }
         }
         state = mixed(state ^ rest, 0xd6e8_feb8_6659_fd93) &+ 0x8ebc_6af0_9c88_c6e3
         return mixed(state, 0xa076_1d64_78bd_642f)

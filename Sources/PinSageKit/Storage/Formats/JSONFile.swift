@@ -17,6 +17,10 @@ enum JSONFile {
         return try decode(type, from: data, file: path)
     }
 
+    static func read<Value: Decodable>(_ type: Value.Type, from file: MappedFile) throws -> Value {
+        try decode(type, from: unsafe file.withUnsafeBytes { unsafe Data($0) }, file: file.path)
+    }
+
     /// A value of a document that is parsed already.
     static func decode<Value: Decodable>(_ type: Value.Type, from value: JSONValue, file: String) throws -> Value {
         try decode(type, from: Data(value.serialized().utf8), file: file)

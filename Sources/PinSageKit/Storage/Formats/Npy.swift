@@ -26,12 +26,17 @@ public enum Npy {
     public static func open<Element: StoredElement>(
         _ path: String, as type: Element.Type, elementType: ElementType? = nil
     ) throws -> (array: StoredArray<Element>, shape: [Int]) {
-        let file = try MappedFile(path)
+        try open(MappedFile(path), as: type, elementType: elementType)
+    }
+
+    static func open<Element: StoredElement>(
+        _ file: MappedFile, as type: Element.Type, elementType: ElementType? = nil
+    ) throws -> (array: StoredArray<Element>, shape: [Int]) {
         let header = try header(of: file)
         let expected = elementType ?? Element.elementType
         precondition(expected.size == MemoryLayout<Element>.stride, "\(expected) is not stored in \(Element.self)")
         guard header.elementType.numpyDescription == expected.numpyDescription else {
-            throw DataError("expected elements of type \(expected.rawValue), found \(header.elementType.rawValue)", file: path)
+            throw DataError("expected elements of type \(expected.rawValue), found \(header.elementType.rawValue)", file: file.path)
         }
         return (try file.array(at: header.dataOffset, count: header.count, as: Element.self), header.shape)
     }

@@ -59,24 +59,25 @@ public enum Safetensors {
     /// Reads all tensors of a file; elements may be F32, F16, BF16 or F64.
     ///
     /// - Throws: ``DataError`` for damage: offsets that overlap, leave gaps, disagree with the shape or exceed the file.
-    public static func read(_ path: String) throws -> [String: Tensor] {
-        let file = try MappedFile(path)
+    public static func read(_ path: String) throws -> [String: Tensor] { try read(MappedFile(path)) }
+
+    static func read(_ file: MappedFile) throws -> [String: Tensor] {
         let (entries, start) = try header(of: file)
         var tensors: [String: Tensor] = [:]
         var ranges: [Range<Int>] = []
         for (name, entry) in entries where name != "__metadata__" {
             guard let dtype = entry["dtype"]?.string, let extents = entry["shape"]?.array, let offsets = entry["data_offsets"]?.array,
                 offsets.count == 2, let from = offsets[0].int, let to = offsets[1].int
-            else { throw DataError("expected dtype, shape and data_offsets of tensor \"\(name)\"", file: path) }
+            else { throw DataError("expected dtype, shape and data_offsets of tensor \"\(name)\"", file: file.path) }
             guard from >= 0, from <= to, to <= file.count - start else {
                 throw DataError(
-                    "expected the tensor \"\(name)\" inside the \(file.count - start) bytes of elements, found \(from)..<\(to)", file: path)
+                    "expected the tensor \"\(name)\" inside the \(file.count - start) bytes of elements, found \(from)..<\(to)", file: file.path)
             }
             var count = 1
             for extent in extents {
-                guard let extent = extent.int, extent >= 0 else { throw DataError("expected a shape of tensor \"\(name)\"", file: path) }
+                guard let extent = extent.int, extent >= 0 else { throw DataError("expected a shape of tensor \"\(name)\"", file: file.path) }
                 let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-                guard !overflow else { throw DataError("expected a shape that fits the file, found another for tensor \"\(name)\"", file: path) }
+                guard !overflow else { throw DataError("expected a shape that fits the file, found another for tensor \"\(name)\"", file: file.path) }
                 count = product
             }
             ranges.append(from..<to)
@@ -87,11 +88,11 @@ public enum Safetensors {
         var end = 0
         for range in ranges.sorted(by: { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }) {
             guard range.lowerBound == end else {
-                throw DataError("expected a tensor at byte \(end) of the elements, found \(range.lowerBound)", file: path)
+                throw DataError("expected a tensor at byte \(end) of the elements, found \(range.lowerBound)", file: file.path)
             }
             end = range.upperBound
         }
-        guard start + end == file.count else { throw DataError("expected \(start + end) bytes, found \(file.count)", file: path) }
+        guard start + end == file.count else { throw DataError("expected \(start + end) bytes, found \(file.count)", file: file.path) }
         return tensors
     }
 

@@ -54,7 +54,7 @@ final class MinibatchSource: @unchecked Sendable {
     }
 
     /// What a random number is for; each purpose draws from a stream of its own.
-    private enum Purpose: Int { case negative, hiding, newItem, negativeEdge, negativeMember, negativeHiding, negativeNewItem }
+    private enum Purpose: Int { case negative, hiding, newItem, negativeEdge, negativeMember, negativeHiding, negativeNewItem, queryMember }
 
     /// 64 random bits for draw `index` of a step.
     private func word(_ purpose: Purpose, step: Int, index: Int) -> UInt64 {
@@ -88,7 +88,10 @@ final class MinibatchSource: @unchecked Sendable {
         for (index, pair) in zip(share, pairs) {
             let hiding = hiding(pair.positive, hiddenCollections(of: pair, hidesAll: uniform(.hiding, step: step, index: index)))
             let isNew = uniform(.newItem, step: step, index: index) < configuration.newItemShare
-            layout.queries.append(row(of: Root(item: pair.query, hiding: hiding)))
+            let members = queryMembers(of: pair, index: index, step: step)
+            // Drawn once for all pairs that ask with it, a member of many has no edge of one pair's positive to hide.
+            let asks = members.isEmpty ? [Root(item: pair.query, hiding: hiding)] : members.map { Root(item: $0) }
+            layout.queries.append(asks.lazy.map { (Int32(row(of: $0)), 1 / Float(asks.count)) })
             layout.positives.append(row(of: Root(item: pair.positive, hiding: isNew ? .everything : hiding)))
         }
         let negatives = (0..<configuration.negatives).map { index in
@@ -170,6 +173,19 @@ final class MinibatchSource: @unchecked Sendable {
         let all = epochPairs?.pairs ?? []
         let start = batch * configuration.batchSize
         return Array(all[start..<min(start + configuration.batchSize, all.count)])
+    }
+
+    /// The members of the pair's collection that ask together, the positive never among them; empty where the query asks alone.
+    private func queryMembers(of pair: PositivePair, index: Int, step: Int) -> [ItemID] {
+        let most = configuration.queryMembers
+        guard most > 1 else { return [] }
+        var members = graph.items(of: pair.collection).filter { $0 != pair.positive && $0 != pair.query }
+        guard members.count >= most else { return [pair.query] + members }
+        for chosen in 0..<most - 1 {
+            let word = word(.queryMember, step: step, index: index * most + chosen)
+            members.swapAt(chosen, chosen + Int(CounterRandom.draw(below: UInt64(members.count - chosen), from: word).value))
+        }
+        return [pair.query] + members[..<(most - 1)]
     }
 
     /// The collections whose edge to the positive is hidden for a pair: its own, or for a share of the pairs all that query and positive

@@ -1,0 +1,153 @@
+import Foundation
+import PinSageTestSupport
+import Testing
+
+@testable import PinSageKit
+
+@Suite("Shares of types of collections")
+struct CollectionTypeTests {
+    private static let shares = ["board": 0.5, "list": 0.3, "tag": 0.0]
+
+    /// A small random graph: 12 items, 9 collections of types board, list, tag and (the last) none, perhaps with weights.
+    private func graph(seed: Int, isWeighted: Bool) throws -> Graph {
+        let plain = TinyGraphs.random(items: 12, collections: 9, edgesPerItem: 5, seed: UInt64(seed))
+        let types = try CollectionTypes((0..<9).map { $0 == 8 ? nil : ["board", "list", "tag"][$0 % 3] })
+        func weighted(_ side: Graph.Adjacency, isItems: Bool) -> Graph.Adjacency {
+            guard isWeighted else { return side }
+            let weights = (0..<side.rowCount).flatMap { row in
+                side.range(of: row).map { position in
+                    let (item, collection) = isItems ? (row, Int(side.targets[position])) : (Int(side.targets[position]), row)
+                    return Float(1 + (3 * item + 5 * collection) % 4)
+                }
+            }
+            return Graph.Adjacency(offsets: side.offsets, targets: side.targets, weights: StoredArray(weights))
+        }
+        return Graph(
+            items: weighted(plain.items, isItems: true), collections: weighted(plain.collections, isItems: false), collectionTypes: types)
+    }
+
+    /// The probabilities of one hop from an item to each item, step by step from the definition.
+    private func law(_ graph: Graph, from item: Int, shares: [String: Double]) -> [Double] {
+        func edges(_ side: Graph.Adjacency, _ row: Int) -> [(target: Int, weight: Double)] {
+            side.range(of: row).map { (Int(side.targets[$0]), Double(side.weights?[$0] ?? 1)) }
+        }
+        func type(_ collection: Int) -> String { graph.collectionTypes?.name(of: CollectionID(collection)) ?? "" }
+        var law = [Double](repeating: 0, count: graph.itemCount)
+        let own = edges(graph.items, item)
+        let present = shares.filter { name, _ in own.contains { type($0.target) == name } }
+        for (name, share) in present {
+            let ofType = own.filter { type($0.target) == name }
+            for (collection, weight) in ofType {
+                let chosen = share / present.values.reduce(0, +) * weight / ofType.reduce(0) { $0 + $1.weight }
+                let members = edges(graph.collections, collection)
+                for member in members { law[member.target] += chosen * member.weight / members.reduce(0) { $0 + $1.weight } }
+            }
+        }
+        return law
+    }
+
+    /// Compares counted visits with a law; the seed's own visits do not count.
+    private func expect(_ list: [(item: ItemID, weight: Float)], follows law: [Double], from seed: Int, walks: Int) {
+        var wanted = law
+        wanted[seed] = 0
+        let reached = wanted.reduce(0, +)
+        #expect(Set(list.map { Int($0.item.row) }) == Set(wanted.indices.filter { wanted[$0] > 0 }))
+        let visits = Double(walks) * reached / law.reduce(0, +)
+        let statistic = list.reduce(0.0) { sum, entry in
+            let share = wanted[Int(entry.item.row)] / reached, difference = Double(entry.weight) - share
+            return sum + visits * difference * difference / share
+        }
+        // Wilson and Hilferty's approximation of the quantile that is passed once in a million.
+        let freedom = Double(max(1, list.count - 1))
+        let limit = freedom * pow(1 - 2 / (9 * freedom) + 4.7534 * (2 / (9 * freedom)).squareRoot(), 3)
+        #expect(statistic < limit, "chi-square with \(Int(freedom)) degrees of freedom: \(statistic)")
+    }
+
+    @Test("steps follow the shares (chi-square, false alarm 1e-6), hidden edges aside", arguments: [false, true], [false, true])
+    func law(isWeighted: Bool, hides: Bool) throws {
+        let walks = 200_000
+        for seed in 0..<3 {
+            let graph = try graph(seed: seed, isWeighted: isWeighted)
+            let configuration = WalkConfiguration(
+                walks: walks, walkLength: 1, restart: 0, weighted: isWeighted, collectionTypes: Self.shares)
+            let sampler = try NeighborhoodSampler(graph: graph, configuration: configuration, seed: UInt64(seed))
+            for item in [0, 7] {
+                // The first collections of the item: often all that it has of a type.
+                let hidden = Array(graph.collections(of: ItemID(item)).prefix(hides ? 2 : 0))
+                let left = try graph.removing(hidden.map { DatasetSplit.Edge(item: ItemID(item), collection: $0) })
+                let list = try sampler.neighborhoods(
+                    of: [ItemID(item)], hiding: [hides ? HiddenEdges(item: ItemID(item), collections: hidden) : nil], threads: 2)[0]
+                expect(
+                    list.map { ($0.item, $0.weight) }, follows: law(left, from: item, shares: Self.shares.filter { $0.value > 0 }), from: item,
+                    walks: walks)
+            }
+        }
+    }
+
+    @Test("a new item's collections are chosen by their types' shares")
+    func newItem() throws {
+        let walks = 200_000
+        let plain = try graph(seed: 5, isWeighted: false)
+        let chosen = [0, 1, 3, 6].map { CollectionID($0) }
+        // The same graph with an item more, but the collections do not know it.
+        let items = Graph.Adjacency(
+            offsets: StoredArray(Array(plain.items.offsets) + [Int64(plain.edgeCount + chosen.count)]),
+            targets: StoredArray(Array(plain.items.targets) + chosen.map(\.row)))
+        let grown = Graph(items: items, collections: plain.collections, collectionTypes: plain.collectionTypes)
+        let shares = ["board": 1.0, "list": 3.0]
+        let sampler = try NeighborhoodSampler(
+            graph: plain, configuration: WalkConfiguration(walks: walks, walkLength: 1, restart: 0, collectionTypes: shares), seed: 2)
+        let list = try sampler.neighborhood(ofNewItemIn: chosen)[0]
+        expect(list.map { ($0.item, $0.weight) }, follows: law(grown, from: 12, shares: shares), from: 12, walks: walks)
+    }
+
+    @Test("the same bits on any number of threads, with and without hidden edges, and in a time window")
+    func threads() throws {
+        let plain = TinyGraphs.random(items: 700, collections: 90, edgesPerItem: 6, seed: 3)
+        let graph = plain.typed(try CollectionTypes((0..<90).map { $0 % 7 == 0 ? nil : $0 % 2 == 0 ? "even" : "odd" }))
+        for shares in [["even": 1, "odd": 2.5], ["odd": 1]] {
+            let sampler = try NeighborhoodSampler(graph: graph, configuration: WalkConfiguration(before: 7, collectionTypes: shares), seed: 9)
+            let items = (0..<700).map { ItemID($0) }
+            let hiding = items.map { item in
+                item.row % 3 == 0 ? HiddenEdges(item: item, collections: Array(graph.collections(of: item).prefix(1))) : nil
+            }
+            let expected = try sampler.neighborhoods(of: items, hiding: hiding, threads: 1)
+            for threads in [2, 7] { #expect(try sampler.neighborhoods(of: items, hiding: hiding, threads: threads) == expected) }
+            #expect(!expected.items.isEmpty)
+        }
+    }
+
+    @Test("an item without collections that have a share stays alone")
+    func nothingToEnter() throws {
+        let graph = TinyGraphs.graph(items: 3, collections: 2, edges: [(0, 0), (1, 0), (1, 1), (2, 1)])
+            .typed(try CollectionTypes(["a", "b"]))
+        let sampler = try NeighborhoodSampler(graph: graph, configuration: WalkConfiguration(restart: 0, collectionTypes: ["b": 1]), seed: 1)
+        let drawn = try sampler.neighborhoods(of: (0..<3).map { ItemID($0) }, threads: 1)
+        #expect((0..<3).map { drawn[$0].map(\.item.row) } == [[], [2], [1]])
+        let hidden = HiddenEdges(item: ItemID(1), collections: [CollectionID(1)])
+        #expect(try sampler.neighborhoods(of: [ItemID(1)], hiding: [hidden], threads: 1).items.isEmpty)
+    }
+
+    @Test("shares that cannot be kept are refused by name")
+    func refused() throws {
+        let typed = try graph(seed: 0, isWeighted: false)
+        func message(_ graph: Graph, _ shares: [String: Double]) -> String {
+            let error = #expect(throws: SamplingError.self) {
+                try NeighborhoodSampler(graph: graph, configuration: WalkConfiguration(collectionTypes: shares), seed: 1)
+            }
+            return error?.description ?? ""
+        }
+        #expect(message(typed.typed(nil), ["board": 1]).contains("the collections of this dataset have no types"))
+        #expect(message(typed, ["boards": 1]).contains("the type \"boards\"; the collections are of board, list, tag"))
+        #expect(message(typed, ["board": -1]).contains("the share -1.0 for \"board\""))
+        #expect(message(typed, ["board": 0]).contains("gives no type a share"))
+        #expect(message(typed, [:]).contains("gives no type a share"))
+    }
+
+    @Test("settings keep the shares; those without have no such key, as before")
+    func coding() throws {
+        let configuration = WalkConfiguration(collectionTypes: ["a": 0.25])
+        #expect(try JSONDecoder().decode(WalkConfiguration.self, from: JSONEncoder().encode(configuration)) == configuration)
+        #expect(!String(decoding: try JSONEncoder().encode(WalkConfiguration()), as: UTF8.self).contains("collectionTypes"))
+    }
+}

@@ -98,7 +98,7 @@ private final class ThreadGroup: @unchecked Sendable {
 @Suite struct GroupTests {
     private static func trainer(
         _ group: any TrainingGroup, idWidth: Int = 0, loss: LossKind = .maxMargin, optimizer: OptimizerKind = .adam, layers: Int = 2,
-        batchSize: Int = 64, negatives: Int = 20, epochs: Int = 2, seed: UInt64 = 4
+        batchSize: Int = 64, negatives: Int = 20, queryMembers: Int = 1, epochs: Int = 2, seed: UInt64 = 4
     ) throws -> Trainer {
         let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
         let features = FeatureMatrix(values: TinyGraphs.matrix(rows: 300, columns: 8, seed: 3), degree: (column: 7, scale: 0.2))
@@ -106,7 +106,7 @@ private final class ThreadGroup: @unchecked Sendable {
         (configuration.epochs, configuration.batchSize, configuration.negatives) = (epochs, batchSize, negatives)
         (configuration.loss, configuration.optimizer, configuration.seed) = (loss, optimizer, seed)
         (configuration.hardNegatives, configuration.hardNegativeRanks, configuration.clipNorm) = (2, 20...80, 0.05)
-        configuration.patience = 2
+        (configuration.patience, configuration.queryMembers) = (2, queryMembers)
         return try Trainer(
             graph: graph, features: features, model: PinSageConfiguration(inputWidth: 8 + idWidth, layers: layers, dimension: 8, idWidth: idWidth),
             walks: WalkConfiguration(walks: 30, walkLength: 2, neighbors: 6), neighborsPerLayer: Array(repeating: 5, count: layers),
@@ -139,6 +139,7 @@ private final class ThreadGroup: @unchecked Sendable {
         var layers = 2
         var batchSize = 64
         var negatives = 20
+        var queryMembers = 1
     }
 
     /// Ranks that share each minibatch come to the losses, weights and id vectors of one process with the same minibatches. SGD, because Adam
@@ -147,13 +148,14 @@ private final class ThreadGroup: @unchecked Sendable {
         Setting(description: "two", ranks: 2),
         Setting(description: "three, id vectors", ranks: 3, idWidth: 4),
         Setting(description: "three, softmax", ranks: 3, loss: .softmax, layers: 1),
+        Setting(description: "two, queries of several members", ranks: 2, layers: 1, queryMembers: 4),
         Setting(description: "two, cross-entropy, no layers, id vectors", ranks: 2, idWidth: 4, loss: .crossEntropy, layers: 0),
         Setting(description: "more ranks than negatives and often than pairs", ranks: 4, idWidth: 4, layers: 1, batchSize: 3, negatives: 2),
     ]) func comeToWhatOneProcessComesTo(_ setting: Setting) throws {
         let run = { @Sendable (group: any TrainingGroup) throws -> TrainingState in
             let trainer = try Self.trainer(
                 group, idWidth: setting.idWidth, loss: setting.loss, optimizer: .sgd, layers: setting.layers, batchSize: setting.batchSize,
-                negatives: setting.negatives)
+                negatives: setting.negatives, queryMembers: setting.queryMembers)
             return try trainer.run(from: trainer.initialState())
         }
         let one = try run(SoleProcess())

@@ -58,6 +58,11 @@ struct TrainCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Neighborhoods of the dataset from 'neighbors --all' with the same walks, T and seed, instead of walking in every step.", valueName: "file"))
+    var neighborhoods: String?
+
+    @Option(
+        help: ArgumentHelp(
             "The share of each type of collections in the steps of walks, for a dataset with types; others are not entered. [default: all collections alike]",
             valueName: "type=x,..."))
     var collectionTypes: TypeShareList?
@@ -203,6 +208,7 @@ struct TrainCommand: ParsableCommand {
         options.walks = walks ?? options.walks
         options.walkLength = walkLength ?? options.walkLength
         options.restart = restart ?? options.restart
+        options.neighborhoods = neighborhoods ?? options.neighborhoods
         options.collectionTypes = collectionTypes?.shares ?? options.collectionTypes
         options.pooling = pooling ?? options.pooling
         options.collectionShare = collectionShare ?? options.collectionShare

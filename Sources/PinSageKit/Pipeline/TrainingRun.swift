@@ -59,6 +59,7 @@ public struct TrainingRun: Sendable {
         let defaults = TrainingDefaults(
             graph: trained, hasContent: transform.hasContent, pairsPerEpoch: pairSource.count, asksWithMembers: configuration.queryMembers > 1)
         configuration.epochs = options.epochs ?? defaults.epochs
+        if options.neighborhoods != nil { configuration.redrawsNeighborhoods = false }
         // Of a new item without content nothing is known: all of them would be one vector.
         if !transform.hasContent { configuration.newItemShare = 0 }
         let model = try self.model(transform, defaults: defaults, start: resumed?.model ?? initialModel)
@@ -77,7 +78,8 @@ public struct TrainingRun: Sendable {
             model.configuration.idWidth > 0 ? try startingIDVectors(trained, width: model.configuration.idWidth, from: initialModel) : nil
         let trainer = try Trainer(
             graph: trained, features: inputs, model: model.configuration, walks: model.walks, neighborsPerLayer: model.neighborsPerLayer,
-            configuration: configuration, idVectors: idVectors, kernels: kernels, group: group)
+            configuration: configuration, idVectors: idVectors,
+            precomputed: try options.neighborhoods.map { try precomputed($0, trained, walks: model.walks) }, kernels: kernels, group: group)
 
         var trainerHooks = Trainer.Hooks()
         trainerHooks.onEvent = hooks.onEvent
@@ -137,6 +139,16 @@ public struct TrainingRun: Sendable {
         let part = graph.keeping { collection in random.word(item: UInt64(collection), walk: 0, step: 0) < threshold }
         let visible = Dataset(graph: part, items: dataset.items, collections: dataset.collections, features: dataset.features)
         return (part, try transform.featureMatrix(for: visible, catalog: catalog))
+    }
+
+    private func precomputed(_ path: String, _ graph: Graph, walks: WalkConfiguration) throws -> NeighborhoodFile {
+        // Walks of the whole graph pass the edges that validation asks about.
+        try ConfigurationError.require(
+            graph.edgeCount == dataset.graph.edgeCount,
+            "neighborhoods of the whole dataset do not fit training on a part of its edges: give validation pairs or collections of a split, and no collection-share")
+        let sampler = try NeighborhoodSampler(graph: graph, configuration: walks, seed: options.training.seed)
+        try NeighborhoodFile.check(path, drawnBy: sampler, origin: dataset)
+        return try NeighborhoodFile.open(path)
     }
 
     private func features(of graph: Graph, fitted: FeatureTransform?, hooks: Hooks) throws -> (FeatureTransform, FeatureMatrix) {

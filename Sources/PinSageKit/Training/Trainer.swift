@@ -13,17 +13,21 @@ public final class Trainer {
     private let kernels: Kernels
     private let group: MeteredGroup
     private let initialIDVectors: Matrix?
+    private let precomputed: NeighborhoodFile?
 
     /// - Parameters:
     ///   - graph: the training graph; held-out edges are not in it.
     ///   - features: input vectors of all its items (N, featureWidth).
     ///   - neighborsPerLayer: T of each layer, the one nearest the input first.
     ///   - idVectors: where learned id vectors start, (N, idWidth); needed exactly when the model has them.
+    ///   - precomputed: the neighborhoods of all items, as walks with the configuration's seed draw them; needs
+    ///     ``TrainingConfiguration/redrawsNeighborhoods`` off.
     ///   - group: the processes that share each minibatch; every one makes a trainer of the same data and settings.
     /// - Throws: ``ConfigurationError``.
     public init(
         graph: Graph, features: FeatureMatrix, model: PinSageConfiguration, walks: WalkConfiguration, neighborsPerLayer: [Int],
-        configuration: TrainingConfiguration, idVectors: Matrix? = nil, kernels: Kernels, group: any TrainingGroup = SoleProcess()
+        configuration: TrainingConfiguration, idVectors: Matrix? = nil, precomputed: NeighborhoodFile? = nil, kernels: Kernels,
+        group: any TrainingGroup = SoleProcess()
     ) throws {
         try model.validate()
         try configuration.validate()
@@ -45,6 +49,9 @@ public final class Trainer {
         self.kernels = kernels
         self.group = MeteredGroup(group)
         initialIDVectors = idVectors
+        self.precomputed = precomputed
+        try ConfigurationError.require(
+            precomputed == nil || !configuration.redrawsNeighborhoods, "precomputed neighborhoods cannot be drawn anew: set redrawsNeighborhoods to false")
     }
 
     /// The state before the first step.
@@ -204,7 +211,7 @@ public final class Trainer {
         return MinibatchSource(
             graph: graph, features: features, sampler: try NeighborhoodSampler(graph: graph, configuration: walks, seed: configuration.seed),
             neighborsPerLayer: neighborsPerLayer, pairSource: pairSource, hardNegatives: miner, idWidth: model.idWidth,
-            configuration: configuration, kernels: kernels, group: group)
+            configuration: configuration, kernels: kernels, precomputed: precomputed, group: group)
     }
 
     private var agreement: GroupAgreement {

@@ -33,7 +33,7 @@ final class MinibatchSource: @unchecked Sendable {
     init(
         graph: Graph, features: FeatureMatrix, sampler: NeighborhoodSampler, neighborsPerLayer: [Int], pairSource: PositivePairSource,
         hardNegatives: HardNegativeMiner?, idWidth: Int, configuration: TrainingConfiguration, kernels: Kernels,
-        group: any TrainingGroup = SoleProcess()
+        precomputed: NeighborhoodFile? = nil, group: any TrainingGroup = SoleProcess()
     ) {
         self.graph = graph
         self.features = features
@@ -47,7 +47,8 @@ final class MinibatchSource: @unchecked Sendable {
         curriculum = Curriculum(most: hardNegatives == nil ? 0 : configuration.hardNegatives)
         random = CounterRandom(seed: configuration.seed, round: 0x6D69_6E69)
         builder = ComputationGraphBuilder(
-            sampler: sampler, itemCount: graph.itemCount, neighborsPerLayer: neighborsPerLayer, threads: kernels.threads)
+            sampler: sampler, itemCount: graph.itemCount, neighborsPerLayer: neighborsPerLayer, threads: kernels.threads,
+            precomputed: precomputed)
         stepsPerEpoch = (pairSource.count + configuration.batchSize - 1) / configuration.batchSize
         firstEntry = Array(repeating: -1, count: graph.collectionCount)
         producesPairs = (0..<graph.collectionCount).map { pairSource.producesPairs(CollectionID($0)) }

@@ -58,7 +58,8 @@ struct TrainCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Neighborhoods of the dataset from 'neighbors --all' with the same walks, T and seed, instead of walking in every step.", valueName: "file"))
+            "Neighborhoods of the dataset from 'neighbors --all' with the same walks, T and seed, instead of walking in every step.",
+            valueName: "file"))
     var neighborhoods: String?
 
     @Option(

@@ -145,7 +145,8 @@ public struct TrainingRun: Sendable {
         // Walks of the whole graph pass the edges that validation asks about.
         try ConfigurationError.require(
             graph.edgeCount == dataset.graph.edgeCount,
-            "neighborhoods of the whole dataset do not fit training on a part of its edges: give validation pairs or collections of a split, and no collection-share")
+            "neighborhoods of the whole dataset do not fit training on a part of its edges: give validation pairs or collections of a split, "
+                + "and no collection-share")
         let sampler = try NeighborhoodSampler(graph: graph, configuration: walks, seed: options.training.seed)
         try NeighborhoodFile.check(path, drawnBy: sampler, origin: dataset)
         return try NeighborhoodFile.open(path)

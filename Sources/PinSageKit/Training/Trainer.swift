@@ -51,7 +51,8 @@ public final class Trainer {
         initialIDVectors = idVectors
         self.precomputed = precomputed
         try ConfigurationError.require(
-            precomputed == nil || !configuration.redrawsNeighborhoods, "precomputed neighborhoods cannot be drawn anew: set redrawsNeighborhoods to false")
+            precomputed == nil || !configuration.redrawsNeighborhoods,
+            "precomputed neighborhoods cannot be drawn anew: set redrawsNeighborhoods to false")
     }
 
     /// The state before the first step.

@@ -241,7 +241,8 @@ public struct EmbeddingRun {
             result.replaceRows(
                 from: start,
                 with: try some.embeddings(of: part, input: input, itemCount: dataset.items.count) {
-                    neighborhoods?.neighborhoods(of: $0) ?? RaggedNeighborhoods(offsets: Array(repeating: 0, count: $0.count + 1))
+                    try neighborhoods?.neighborhoods(of: $0, itemCount: dataset.items.count)
+                        ?? RaggedNeighborhoods(offsets: Array(repeating: 0, count: $0.count + 1))
                 })
         }
         return result

@@ -113,6 +113,40 @@ import Testing
         #expect(defaults(true, false).epochs == 2 && defaults(true, true).epochs == 10)
     }
 
+    /// Neighborhoods from a file are those that are drawn when every epoch has the same, so the weights are the same bits; a file of other
+    /// walks, of edges that are held out and with damage is refused.
+    @Test func takesPrecomputedNeighborhoods() throws {
+        let folder = try TemporaryFolder()
+        let dataset = Self.dataset()
+        var options = Self.options()
+        (options.layers, options.holdsOutValidation, options.training.redrawsNeighborhoods) = (2, false, false)
+        let drawn = try run(dataset, options)
+        func write(_ walks: WalkConfiguration, to name: String) throws -> String {
+            let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: walks, seed: options.training.seed)
+            try NeighborhoodFile.write(sampler, items: 0..<120, to: folder.path + name, threads: 2)
+            return folder.path + name
+        }
+        let path = try write(drawn.model.walks, to: "/n")
+        options.neighborhoods = path
+        options.training.redrawsNeighborhoods = true  // the file wins
+        let read = try run(dataset, options)
+        #expect(read.model.parameters == drawn.model.parameters && read.model.idVectors == drawn.model.idVectors && read.state.step > 0)
+
+        var other = drawn.model.walks
+        other.walks += 1
+        options.neighborhoods = try write(other, to: "/other")
+        #expect(throws: DataError.self) { try run(dataset, options) }
+        (options.neighborhoods, options.holdsOutValidation) = (path, true)
+        #expect(throws: ConfigurationError.self) { try run(dataset, options) }
+
+        options.holdsOutValidation = false
+        let array = path + "/neighbors.npy"
+        var bytes = try #require(FileManager.default.contents(atPath: array))
+        for item in 0..<120 { bytes[bytes.count - 4 * 6 * item - 3] = 1 }  // row 256 and more instead of one below 120
+        try bytes.write(to: URL(fileURLWithPath: array))
+        #expect(throws: DataError.self) { try run(dataset, options) }
+    }
+
     /// Training on a share of the collections sees fewer pairs; the model still embeds every item of the whole graph.
     @Test func trainsOnAShareOfTheCollections() throws {
         let dataset = Self.dataset()

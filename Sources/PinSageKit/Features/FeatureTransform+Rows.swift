@@ -9,13 +9,19 @@ extension FeatureTransform {
     ///
     /// - Throws: ``DataError`` when the dataset does not fit or a catalog is needed and there is none.
     public func rows(of items: [Int], in dataset: Dataset, catalog: (any ItemCatalog)?) throws -> Matrix {
-        var rows = Matrix(rows: 0, columns: 0)
-        try fill(&rows, items: items, dataset: dataset, tables: try tables(of: dataset))
-        if needsCatalog {
-            let descriptions = try self.catalog(catalog, of: dataset).descriptions(of: items.map { ItemID($0) })
-            try fillCatalog(&rows.values, rows: Array(items.indices), descriptions)
-        }
+        var rows = Matrix(rows: items.count, columns: width)
+        try fill(&rows, items: items, in: dataset, catalog: catalog, kernels: kernels)
         return rows
+    }
+
+    /// Writes ``rows(of:in:catalog:)`` into the first columns of a matrix, whose other columns stay as they are.
+    ///
+    /// Shapes: matrix (items.count, at least width).
+    func fill(_ matrix: inout Matrix, items: [Int], in dataset: Dataset, catalog: (any ItemCatalog)?, kernels: Kernels) throws {
+        try fillGraph(&matrix, items: items, dataset: dataset, tables: try tables(of: dataset), kernels: kernels)
+        guard needsCatalog else { return }
+        let descriptions = try self.catalog(catalog, of: dataset).descriptions(of: items.map { ItemID($0) })
+        try fillCatalog(&matrix, rows: Array(items.indices), descriptions)
     }
 
     /// Calls `body` with the rows of consecutive items, block after block, until all items had their turn. Shapes: (range.count, width).
@@ -32,10 +38,11 @@ extension FeatureTransform {
         var block = 0..<min(blockRows, count)
         var described: [Int] = []
         var descriptions: [ItemDescription] = []
+        var rows = Matrix(rows: 0, columns: 0)
         func finish() throws {
-            var rows = Matrix(rows: 0, columns: 0)
-            try fill(&rows, items: Array(block), dataset: dataset, tables: tables)
-            if !described.isEmpty { try fillCatalog(&rows.values, rows: described, descriptions) }
+            rows.reshape(rows: block.count, columns: width)
+            try fillGraph(&rows, items: Array(block), dataset: dataset, tables: tables, kernels: kernels)
+            if !described.isEmpty { try fillCatalog(&rows, rows: described, descriptions) }
             described.removeAll(keepingCapacity: true)
             descriptions.removeAll(keepingCapacity: true)
             try body(block, rows)
@@ -55,19 +62,17 @@ extension FeatureTransform {
         while !block.isEmpty { try finish() }
     }
 
-    /// Everything of the rows that comes from tables and graph.
-    private func fill(_ rows: inout Matrix, items: [Int], dataset: Dataset, tables: [FeatureTable]) throws {
-        rows = Matrix(rows: items.count, columns: width)
+    /// Everything of the rows that comes from tables and graph, and zeros for the rest.
+    private func fillGraph(_ matrix: inout Matrix, items: [Int], dataset: Dataset, tables: [FeatureTable], kernels: Kernels) throws {
         var column = 0
-        for table in tables {
-            let part = table.gather(items)
-            for row in items.indices {
-                fillDense(&rows.values, at: row * width + column, part.values[row * part.columns..<(row + 1) * part.columns])
-            }
+        for table in tables where table.columns > 0 {
+            try table.gather(items, into: &matrix, atColumn: column, kernels: kernels)
+            for row in items.indices { scaleDense(&matrix.values, at: row * matrix.columns + column, count: table.columns) }
             column += table.columns
         }
+        if column < width { matrix.clear(rows: Array(items.indices), columns: column..<width) }
         for (row, item) in items.enumerated() {
-            fillDegree(&rows.values, row: row * width, degree: dataset.graph.degree(of: ItemID(item)))
+            fillDegree(&matrix.values, at: row * matrix.columns, degree: dataset.graph.degree(of: ItemID(item)))
         }
     }
 

@@ -186,25 +186,29 @@ public struct FeatureTransform: Sendable {
             let known = dense.map { "'\($0.name)'" }.joined(separator: ", ")
             throw DataError("expected " + (known.isEmpty ? "no dense features" : "dense features \(known)") + ", found '\(name)'")
         }
-        var values = [Float](repeating: 0, count: width)
+        var matrix = Matrix(rows: 1, columns: width)
         var column = 0
         for block in dense {
             if let given = features[block.name] {
                 guard given.count == block.columns else {
                     throw DataError("expected dense features '\(block.name)' of width \(block.columns), found width \(given.count)")
                 }
-                fillDense(&values, at: column, given[...])
+                matrix.values.replaceSubrange(column..<column + block.columns, with: given)
+                scaleDense(&matrix.values, at: column, count: block.columns)
             }
             column += block.columns
         }
-        fillDegree(&values, row: 0, degree: degree)
-        if needsCatalog { try fillCatalog(&values, rows: [0], [description]) }
-        return values
+        fillDegree(&matrix.values, at: 0, degree: degree)
+        if needsCatalog { try fillCatalog(&matrix, rows: [0], [description]) }
+        return matrix.values
     }
 
-    func fillDense(_ values: inout [Float], at start: Int, _ given: ArraySlice<Float>) {
-        for (offset, value) in given.enumerated() { values[start + offset] = value.isFinite ? value : 0 }
-        scaleToLength(weights.dense, &values, start..<start + given.count)
+    /// Scales an item's part of a dense block that is in its place.
+    func scaleDense(_ values: inout [Float], at start: Int, count: Int) {
+        unsafe values.withUnsafeMutableBufferPointer { values in
+            for position in start..<start + count where unsafe !values[position].isFinite { unsafe values[position] = 0 }
+        }
+        scaleToLength(weights.dense, &values, start..<start + count)
     }
 
     /// The rows of a dataset with the place of the log-degree in them, as training and the embedding pass read them.
@@ -218,25 +222,25 @@ public struct FeatureTransform: Sendable {
         return (width - 1, Float(logDegreeWeight / largestLogDegree))
     }
 
-    func fillDegree(_ values: inout [Float], row start: Int, degree: Int) {
+    func fillDegree(_ values: inout [Float], at start: Int, degree: Int) {
         guard let largestLogDegree, largestLogDegree > 0 else { return }
         values[start + width - 1] = Float(logDegreeWeight) * Float(log1p(Double(max(0, degree))) / largestLogDegree)
     }
 
-    func fillCatalog(_ values: inout [Float], rows: [Int], _ descriptions: [ItemDescription]) throws {
+    func fillCatalog(_ matrix: inout Matrix, rows: [Int], _ descriptions: [ItemDescription]) throws {
         var column = dense.reduce(0) { $0 + $1.columns }
         if let text {
             let vectors = try text.vectors(of: descriptions.map(TextFeatures.fields), kernels: rows.count == 1 ? serialKernels : kernels)
             for (position, row) in rows.enumerated() {
                 for offset in 0..<text.dimension {
-                    values[row * width + column + offset] = vectors.values[position * text.dimension + offset] * weights.text
+                    matrix[row, column + offset] = vectors.values[position * text.dimension + offset] * weights.text
                 }
             }
             column += text.dimension
         }
         if let attributes {
             for (position, row) in rows.enumerated() {
-                attributes.fill(&values, at: row * width + column, descriptions[position].attributes, weight: weights.attributes)
+                attributes.fill(&matrix.values, at: row * matrix.columns + column, descriptions[position].attributes, weight: weights.attributes)
             }
         }
     }

@@ -67,14 +67,17 @@ public struct FeatureTable: Sendable {
         return Matrix(rows: range.count, columns: columns, values: values)
     }
 
-    /// The rows of these items, in their order. - Shapes: (items.count, columns)
-    public func gather(_ items: [Int]) -> Matrix {
-        var values = [Float](repeating: 0, count: items.count * columns)
-        for (position, item) in items.enumerated() {
-            precondition(item >= 0 && item < rows, "item \(item) of \(rows)")
-            copy(from: item * columns, into: &values, at: position * columns, count: columns)
+    /// Writes the rows of these items, in their order, into some columns of a wider matrix.
+    ///
+    /// - Shapes: matrix (items.count, at least column + columns)
+    /// - Throws: ``KernelError`` for an item that is no row.
+    func gather(_ items: [Int], into matrix: inout Matrix, atColumn column: Int, kernels: Kernels) throws(KernelError) {
+        let indices = items.map { Int64($0) }
+        switch elements {
+        case .float32(let values): try kernels.gather(values, columns: columns, rows: indices, into: &matrix, atColumn: column)
+        case .float16(let bits): try kernels.gather(float16: bits, columns: columns, rows: indices, into: &matrix, atColumn: column)
+        case .bfloat16(let bits): try kernels.gather(bfloat16: bits, columns: columns, rows: indices, into: &matrix, atColumn: column)
         }
-        return Matrix(rows: items.count, columns: columns, values: values)
     }
 
     private func copy(from start: Int, into values: inout [Float], at position: Int, count: Int) {

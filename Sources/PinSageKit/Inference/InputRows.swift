@@ -28,8 +28,10 @@ struct DatasetInput: InputRows {
     var width: Int { ids.inputWidth }
 
     func read(_ items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
-        let rows = try transform.rows(of: items, in: dataset, catalog: catalog)
-        try ids.widen(rows, items: items, into: &matrix, kernels: kernels)
+        try ids.check(transform.width)
+        matrix.reshape(rows: items.count, columns: width)
+        try transform.fill(&matrix, items: items, in: dataset, catalog: catalog, kernels: kernels)
+        try ids.fill(items, into: &matrix, kernels: kernels)
     }
 }
 
@@ -89,6 +91,11 @@ struct IDRows: Sendable {
         vectors = ids
     }
 
+    /// - Throws: ``DataError`` for features of another width than the model's.
+    func check(_ width: Int) throws {
+        guard width == featureWidth else { throw DataError("the model reads \(featureWidth) features, found \(width)") }
+    }
+
     /// Fills the columns behind the features.
     func fill(_ items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
         guard let vectors else { return }
@@ -103,9 +110,7 @@ struct IDRows: Sendable {
 
     /// Copies feature rows and appends the id vectors.
     func widen(_ features: Matrix, items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
-        guard features.columns == featureWidth else {
-            throw DataError("the model reads \(featureWidth) features, found \(features.columns)")
-        }
+        try check(features.columns)
         guard vectors != nil else {
             matrix = features
             return

@@ -82,42 +82,4 @@ extension Kernels {
                 "pool_max_backward")
         }
     }
-
-    /// Copies rows by index: out[b,:] = table[indices[b],:].
-    public func gather(_ table: Matrix, rows indices: [Int64], into out: inout Matrix) throws(KernelError) {
-        out.reshape(rows: indices.count, columns: table.columns)
-        try gather(table, rows: indices, into: &out, atColumn: 0)
-    }
-
-    /// Copies rows by index into some columns of a wider matrix, whose other columns stay as they are.
-    ///
-    /// Shapes: table (N,D); indices (B); out (B, at least column + D).
-    public func gather(_ table: Matrix, rows indices: [Int64], into out: inout Matrix, atColumn column: Int) throws(KernelError) {
-        guard out.rows == indices.count, column >= 0, column + table.columns <= out.columns else {
-            throw .shapeMismatch("gather: \(indices.count) rows of \(table.shape) into \(out.shape) at column \(column)")
-        }
-        let stride = Int64(out.columns)
-        try unsafe withContext { context throws(KernelError) in
-            let status = unsafe out.values.withUnsafeMutableBufferPointer { out in
-                unsafe ps_gather_f32(
-                    context, table.values, Int64(table.columns), indices, Int64(table.rows), Int64(table.columns), Int64(indices.count),
-                    out.baseAddress.map { unsafe $0 + column }, stride)
-            }
-            try KernelError.check(status, "gather")
-        }
-    }
-
-    /// Adds rows into a table: table[indices[b],:] += rows[b,:], repeated indices in order of b.
-    public func scatterAdd(_ rows: Matrix, to indices: [Int64], of table: inout Matrix) throws(KernelError) {
-        guard rows.rows == indices.count, rows.columns == table.columns else {
-            throw .shapeMismatch("scatterAdd: rows \(rows.shape), \(indices.count) indices, table \(table.shape)")
-        }
-        let tableRows = table.rows
-        try unsafe withContext { context throws(KernelError) in
-            try unsafe KernelError.check(
-                ps_scatter_add_f32(
-                    context, rows.values, indices, Int64(tableRows), Int64(rows.columns), Int64(rows.rows), &table.values),
-                "scatter_add")
-        }
-    }
 }

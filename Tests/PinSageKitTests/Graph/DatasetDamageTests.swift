@@ -74,6 +74,7 @@ import Testing
                 }
                 _ = try PixieRecommender(graph: dataset.graph, seed: 1).recommend(queries: items.prefix(2).map { ($0, 1) }, count: 5)
                 for item in 0..<dataset.items.count { _ = dataset.items.row(of: dataset.items[item]) }
+                _ = try DatasetSplit(dataset.graph, configuration: .init(rule: .leaveRandom(1)))
             } catch is DataError {}
             try folder.write(name, original)
         }

@@ -173,8 +173,9 @@ extension Graph {
     /// - Throws: ``DataError`` when an edge does not exist.
     /// - Complexity: O(edges of the graph + removed · log degree)
     public func removing(_ edges: [DatasetSplit.Edge]) throws -> Graph {
-        var isRemovedFromItems = [Bool](repeating: false, count: edgeCount)
-        var isRemovedFromCollections = [Bool](repeating: false, count: edgeCount)
+        // On unverified files the two directions may have different edges.
+        var isRemovedFromItems = [Bool](repeating: false, count: items.targets.count)
+        var isRemovedFromCollections = [Bool](repeating: false, count: collections.targets.count)
         for edge in edges {
             guard let position = items.position(of: edge.collection.row, inRow: Int(edge.item.row)),
                 let other = collections.position(of: edge.item.row, inRow: Int(edge.collection.row))
@@ -192,15 +193,15 @@ extension Graph {
     /// - Complexity: O(edges)
     func keeping(collections isKept: (Int) -> Bool) -> Graph {
         let kept = (0..<collectionCount).map(isKept)
-        var isKeptPosition = [Bool](repeating: false, count: edgeCount)
+        var isKeptPosition = [Bool](repeating: false, count: collections.targets.count)
         for collection in 0..<collectionCount where kept[collection] {
-            for position in collections.range(of: collection) where position < edgeCount { isKeptPosition[position] = true }
+            for position in collections.range(of: collection) { isKeptPosition[position] = true }
         }
         return Graph(
             items: items.filtered { position in
                 let collection = Int(items.targets[position])
                 return collection < kept.count && kept[collection]
-            }, collections: collections.filtered { $0 < isKeptPosition.count && isKeptPosition[$0] }, collectionTypes: collectionTypes)
+            }, collections: collections.filtered { isKeptPosition[$0] }, collectionTypes: collectionTypes)
     }
 
     /// The time of an edge; `nil` when it has none or does not exist. - Complexity: O(log degree)

@@ -12,7 +12,7 @@ struct EvaluateCommand: ParsableCommand {
             COLLECTIONS  header collection, item. The query is the collection's members in the dataset, which are no candidates; \
             repeated answers and members are dropped and counted; an answer that is no item counts as not found.
             CANDIDATES   header query or collection, positive, negatives (separated by spaces or commas): the candidates of that line.
-            Embeddings are compared by the dot product of the vectors as they are stored: the cosine for normalised ones.
+            Embeddings are compared by the dot product of the vectors as they are stored: the cosine for normalised ones. \(EmbeddingsHelp.origins)
 
             \(EvaluationMetric.formulas)
 
@@ -26,7 +26,9 @@ struct EvaluateCommand: ParsableCommand {
         return name + kind.summary + (options.isEmpty ? "" : " (\(options.joined(separator: ", ")))")
     }
 
-    @Option(help: ArgumentHelp("The embeddings in question; may be left out when only baselines are asked for.", valueName: "embeddings"))
+    @Option(
+        help: ArgumentHelp(
+            "The embeddings in question, a folder or an .npy file; may be left out when only baselines are asked for.", valueName: "embeddings"))
     var embeddings: String?
 
     @Option(help: ArgumentHelp("Questions and answers: a pairs file.", valueName: "file"))
@@ -125,6 +127,7 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         let kernels = try Kernels(threads: threads)
         let opened = try embeddings.map { try Embeddings.open($0) }
+        try opened?.requireFinite(file: embeddings)
         let train = try dataset.map { try Dataset.open($0) }
         try train?.checkTargets()
         guard let items = opened?.identifiers ?? train?.items else { throw ValidationError("Give --embeddings or --dataset") }

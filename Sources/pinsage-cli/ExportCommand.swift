@@ -10,10 +10,12 @@ struct ExportCommand: ParsableCommand {
             npy is an array of float32 with the items' ids in FILE.ids.txt; tsv, word2vec and jsonl are text; sqlite is a table \
             embeddings(row, item, vector) with vectors as little-endian float32.
 
+            \(EmbeddingsHelp.origins)
+
             Example: pinsage-cli export --embeddings lists.embeddings --format word2vec --output lists.vec
             """)
 
-    @Option(help: ArgumentHelp("The embeddings to write.", valueName: "embeddings"))
+    @Option(help: ArgumentHelp("The embeddings to write: a folder, or an .npy file.", valueName: "embeddings"))
     var embeddings: String
 
     @Option(help: ArgumentHelp("\(ExportFormat.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "format"))

@@ -13,18 +13,21 @@ struct IndexCommand: ParsableCommand {
             are new or have other vectors are inserted. --tune measures all kinds on these embeddings and writes the one with the fastest queries \
             that reaches --recall and --latency.
 
+            \(EmbeddingsHelp.origins)
+
             Examples:
               pinsage-cli index --embeddings lists.embeddings --output lists.index --kind exact
               pinsage-cli index --embeddings lists.embeddings --output lists.index --kind hnsw --storage int8 --ef 64
               pinsage-cli index --embeddings more.embeddings --output more.index --base lists.index
               pinsage-cli index --embeddings lists.embeddings --output lists.index --kind lsh --recall 0.95
               pinsage-cli index --embeddings lists.embeddings --output lists.index --tune --recall 0.98 --latency 1 --plot tune.html
+              pinsage-cli index --embeddings vectors.npy --output vectors.index
             """)
 
     /// What --kind takes.
     enum Kind: String, CaseIterable, ExpressibleByArgument { case exact, hnsw, lsh }
 
-    @Option(help: ArgumentHelp("The embeddings to index.", valueName: "embeddings"))
+    @Option(help: ArgumentHelp("The embeddings to index: a folder, or an .npy file.", valueName: "embeddings"))
     var embeddings: String
 
     @Option(help: ArgumentHelp("The index directory to write.", valueName: "index"))

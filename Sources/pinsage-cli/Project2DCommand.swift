@@ -10,12 +10,14 @@ struct Project2DCommand: ParsableCommand {
             The same input and seed give the same map on any number of threads. The output is a folder of .npy arrays; with --index it lies \
             beside the index unless told otherwise (INDEX.map), where `serve` finds it.
 
+            \(EmbeddingsHelp.origins)
+
             Examples:
               pinsage-cli project2d --index lists.index
               pinsage-cli project2d --embeddings lists.embeddings --output lists.map --neighbors 30
             """)
 
-    @Option(help: ArgumentHelp("The embeddings to lay out.", valueName: "embeddings"))
+    @Option(help: ArgumentHelp("The embeddings to lay out: a folder, or an .npy file.", valueName: "embeddings"))
     var embeddings: String?
 
     @Option(help: ArgumentHelp("The index to lay out, which also finds the neighbors.", valueName: "index"))

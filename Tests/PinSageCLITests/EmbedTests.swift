@@ -72,6 +72,14 @@ import Testing
             String(decoding: try folder.read(name), as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: true)
         }
         #expect(try lines("x.npy.ids.txt") == ["plain", "with space", "tab%09in it", "quote\"d", "naïve", "a,b"])
+        // And what it writes, the commands that take embeddings read.
+        for (embeddings, index) in [("e", "e.index"), ("x.npy", "x.index")] {
+            let result = try pinsage("index", "--embeddings", folder[embeddings], "--output", folder[index])
+            #expect(result.status == 0, "\(result.errors)")
+        }
+        #expect(try folder.read("x.index/vectors.npy") == folder.read("e.index/vectors.npy"))
+        let answer = try pinsage("query", "--index", folder["x.index"], "--item", "naïve", "-k", "5", "--json")
+        #expect(answer.status == 0 && answer.output.contains("tab%09in it"), "\(answer.errors)")
         let tsv = try lines("x.tsv").map { $0.split(separator: "\t", omittingEmptySubsequences: false) }
         #expect(tsv[0] == ["item", "v0", "v1", "v2", "v3", "v4"])
         #expect(tsv.dropFirst().map { $0[0] } == ["plain", "with space", "tab%09in it", "quote\"d", "naïve", "a,b"])
@@ -114,5 +122,8 @@ import Testing
         }
         #expect(try pinsage("export", "--embeddings", folder["e"], "--format", "xml", "--output", folder["y"]).status == 64)
         #expect(try pinsage("export", "--embeddings", folder["none"], "--format", "tsv", "--output", folder["y"]).status == 65)
+        try folder.write("x.npy.ids.txt", "plain\n")
+        let wrong = try pinsage("index", "--embeddings", folder["x.npy"], "--output", folder["y"])
+        #expect(wrong.status == 65 && wrong.errors.contains("x.npy.ids.txt: expected 6 identifiers"), "\(wrong.errors)")
     }
 }

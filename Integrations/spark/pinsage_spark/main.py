@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -15,7 +16,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from . import PinSageSparkError, sources
+from . import PinSageSparkError, collection, sources
 from .embedding import EmbeddingPass, Settings
 from .sources import Artifact
 
@@ -51,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command.add_argument("--output", required=True, help="table to write")
     features.add_argument("--shards", type=int, default=8, help="tasks (default: %(default)s)")
 
+    collect = commands.add_parser("collect", help="a table of embeddings as FILE.npy and FILE.npy.ids.txt, which 'pinsage-cli index' reads")
+    collect.add_argument("--embeddings", required=True, help="table: item, [id,] vector, as 'embed' writes it")
+    collect.add_argument("--output", required=True, help="file of the driver to write")
+
     options = parser.parse_args(arguments)
     spark = SparkSession.builder.appName(f"pinsage {options.command}").config("spark.speculation", "false").getOrCreate()
     # Executors fetch the package from here while the driver lives.
@@ -63,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(report.json())
             if options.report:
                 Path(options.report).write_text(report.json() + "\n")
+        elif options.command == "collect":
+            print(json.dumps(collection.collect(spark, options.embeddings, options.output)))
         elif options.command == "features":
             _features(spark, options.dataset, options.shards).write.mode("errorifexists").parquet(options.output)
         else:

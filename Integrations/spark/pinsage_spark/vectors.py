@@ -88,32 +88,42 @@ def features_matrix(column: pa.Array, width: int, items: npt.NDArray[np.int64], 
 
     Raises PinSageSparkError that names the item for a null or another width.
     """
-    if column.null_count:
-        row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-        raise PinSageSparkError(f"expected features '{name}' of item {items[row]}, found null")
+    _check_known(column, items, f"features '{name}'")
     if pa.types.is_binary(column.type):
         offsets, _ = _binary_buffers(column)
         element = element or "float32"
         if element not in ELEMENTS:
             raise PinSageSparkError(f"expected features '{name}' in {', '.join(ELEMENTS)}, found {element}")
-        _check_lengths(np.diff(offsets), ELEMENTS[element] * width, f"bytes ({width} of {element})", items, name)
+        _check_lengths(np.diff(offsets), ELEMENTS[element] * width, f"bytes ({width} of {element})", items, f"features '{name}'")
         if element == "float32":
             return fixed_rows(column, width, np.float32, f"features '{name}'")
         return kernels.widened(fixed_rows(column, width, np.uint16, f"features '{name}'"), half=element == "float16")
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        _check_lengths(np.diff(np.asarray(column.offsets)), width, "numbers", items, name)
-        values = column.flatten()
-        if values.null_count:
-            row = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0]) // width
-            raise PinSageSparkError(f"expected numbers in features '{name}' of item {items[row]}, found null")
-        return np.ascontiguousarray(np.asarray(values), np.float32).reshape(len(column), width)
+        return float_rows(column, width, items, f"features '{name}'")
     raise PinSageSparkError(f"expected features '{name}' as arrays of float or as binary, found {column.type}")
 
 
-def _check_lengths(lengths: npt.NDArray[Any], expected: int, unit: str, items: npt.NDArray[np.int64], name: str) -> None:
+def float_rows(column: pa.Array, width: int, items: npt.NDArray[np.int64], what: str) -> Floats:
+    """A column of arrays of float or double as float32, (rows, width). Raises PinSageSparkError that names the item for a null or another width."""
+    _check_known(column, items, what)
+    _check_lengths(np.diff(np.asarray(column.offsets)), width, "numbers", items, what)
+    values = column.flatten()
+    if values.null_count:
+        row = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0]) // width
+        raise PinSageSparkError(f"expected numbers in {what} of item {items[row]}, found null")
+    return np.ascontiguousarray(np.asarray(values), np.float32).reshape(len(column), width)
+
+
+def _check_known(column: pa.Array, items: npt.NDArray[np.int64], what: str) -> None:
+    if column.null_count:
+        row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+        raise PinSageSparkError(f"expected {what} of item {items[row]}, found null")
+
+
+def _check_lengths(lengths: npt.NDArray[Any], expected: int, unit: str, items: npt.NDArray[np.int64], what: str) -> None:
     wrong = np.flatnonzero(lengths != expected)
     if len(wrong):
-        raise PinSageSparkError(f"expected features '{name}' of {expected} {unit}, found {lengths[wrong[0]]} for item {items[wrong[0]]}")
+        raise PinSageSparkError(f"expected {what} of {expected} {unit}, found {lengths[wrong[0]]} for item {items[wrong[0]]}")
 
 
 def _binary_buffers(column: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:

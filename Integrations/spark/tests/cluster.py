@@ -122,6 +122,27 @@ class ClusterTests(unittest.TestCase):
             self.assertEqual(layer["projected"], self.items if layers else None, layer)
             self.assertEqual(layer["failed_tasks"], 0, layer)
 
+    def check_answers(self, output: str, model: str) -> None:
+        """An index of what is collected answers as one of the local pass's embeddings."""
+        collected = self.cluster.submit("collect", "--embeddings", self.at(output), "--output", self.at(f"{output}.npy"))
+        self.assertEqual(collected.returncode, 0, (collected.stdout + collected.stderr)[-6000:])
+        vectors, ids = self.local(model)
+        self.assertEqual(Path(self.at(f"{output}.npy.ids.txt")).read_text().splitlines(), ids)
+        np.testing.assert_allclose(np.load(self.at(f"{output}.npy")), vectors, atol=TOLERANCE, rtol=0)
+        for embeddings, index in ((f"{output}.npy", "collected.index"), (f"{model}.local", "local.index")):
+            self.run_program("index", "--embeddings", self.at(embeddings), "--output", self.at(index), "--quiet")
+        for item in (0, 1, self.items // 2, self.items - 1):
+            found, expected = (
+                json.loads(self.run_program("query", "--index", self.at(index), "--item", ids[item], "-k", "10", "--json"))["results"]
+                for index in ("collected.index", "local.index")
+            )
+            np.testing.assert_allclose([row["score"] for row in found], [row["score"] for row in expected], atol=TOLERANCE, rtol=0)
+            # Items whose scores are closer than the passes are to each other may change places.
+            scores = {row["item"]: row["score"] for row in expected}
+            last = expected[-1]["score"]
+            for row in found:
+                self.assertAlmostEqual(row["score"], scores.get(row["item"], last), delta=TOLERANCE)
+
     def test_from_a_dataset_with_everything_in_it(self) -> None:
         """Two layers, tables, degrees and learned ids; the executors run the program for inputs and neighborhoods."""
         self.assertGreater(self.lonely, 0, "the data should have an item without edges")
@@ -134,6 +155,7 @@ class ClusterTests(unittest.TestCase):
         report = self.embed("e", "m", "--dataset", self.at("d"), "--program", self.program, "--blocks", "5")
         self.assertEqual([layer["projected"] for layer in report["layers"]], [None, self.items])
         self.assertFalse(Path(self.at("e.parts")).exists())
+        self.check_answers("e", "m")
         refused = self.cluster.submit(
             "embed", "--model", self.at("m"), "--library", self.library, "--output", self.at("e"), "--dataset", self.at("d")
         )

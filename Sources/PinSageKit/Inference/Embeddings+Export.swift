@@ -1,6 +1,6 @@
 /// Formats that other programs read embeddings in.
 public enum ExportFormat: String, CaseIterable, Sendable {
-    /// A NumPy array (items, dimension) of float32, and the identifiers beside it in `FILE.ids.txt`, one a line.
+    /// A NumPy array (items, dimension) of float32, and the identifiers beside it in `FILE.ids.txt`, one a line. ``Embeddings/open(_:)`` reads it.
     case npy
     /// Tab-separated: a header, then identifier and numbers.
     case tsv
@@ -25,9 +25,10 @@ extension Embeddings {
         case .sqlite: throw ConfigurationError("sqlite is written by PinSageCatalog")
         case .npy:
             // Without old identifiers while the array changes: a killed export must not leave two files of different embeddings.
-            if FileSystem.kind(of: path + ".ids.txt")?.kind == .file { try FileSystem.remove(path + ".ids.txt") }
+            let names = Self.identifiersPath(of: path)
+            if FileSystem.kind(of: names)?.kind == .file { try FileSystem.remove(names) }
             try Npy.write(vectors, shape: [count, dimension], to: path)
-            try writeLines(to: path + ".ids.txt", header: nil, threads: threads, progress: progress) { Self.field(identifiers[$0], spaces: false) }
+            try writeLines(to: names, header: nil, threads: threads, progress: progress) { Self.field(identifiers[$0], spaces: false) }
         case .tsv:
             let header = "item\t" + (0..<dimension).map { "v\($0)" }.joined(separator: "\t")
             try writeLines(to: path, header: header, threads: threads, progress: progress) { row in

@@ -56,9 +56,17 @@ public struct Embeddings: Sendable {
         throw DataError("expected \(expected), found \(vectors[bad]) in the vector of item \"\(identifiers[item])\" (row \(item))", file: file)
     }
 
-    /// Opens an embeddings directory. - Throws: ``DataError``. - Complexity: O(1)
+    /// Opens a directory of embeddings, or a NumPy file of vectors of any origin: `FILE.npy`, (items, dimension) in float32, with the identifiers of its rows
+    /// in `FILE.npy.ids.txt`, one a line, as ``export(as:to:threads:progress:)`` writes them.
+    ///
+    /// Vectors are mapped. For a NumPy file ``isNormalized`` is found out, and ``modelFingerprint`` is `nil`.
+    ///
+    /// - Throws: ``DataError`` that names the file: for one that is missing, damaged or of another kind, type or shape, and for identifiers that are empty,
+    ///   come twice, or are not as many as the rows.
+    /// - Complexity: O(1) for a directory, O(N * dimension) for a NumPy file.
     public static func open(_ path: String) throws -> Embeddings {
-        try Embeddings(Artifact.open(path, kind: kind))
+        if FileSystem.kind(of: path)?.kind == .file { return try Embeddings(npy: path) }
+        return try Embeddings(Artifact.open(path, kind: kind))
     }
 
     /// Writes the embeddings as an artifact; `madeBy` goes into its manifest.

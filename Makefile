@@ -3,7 +3,7 @@ SWIFT ?= swift
 # Release builds of the program; tests run in debug (the library is optimised there too).
 BUILD := $(SWIFT) build -c release
 
-.PHONY: setup demo test test-neon test-avx512 test-sanitized bench lint example example-server fuzz kills soak recipes test-spark docs dist api-check clean
+.PHONY: setup demo test test-neon test-avx512 test-sanitized bench lint example example-server fuzz kills soak recipes test-spark test-mpi docs dist api-check clean
 
 setup:
 	@scripts/setup
@@ -22,6 +22,12 @@ test-neon test-avx512 test-sanitized:
 test-neon: KERNEL_SCRIPT := test-neon
 test-avx512: KERNEL_SCRIPT := test-avx512-emulated
 test-sanitized: KERNEL_SCRIPT := test-kernels-sanitized
+
+# Training on several processes: the trait MPI, which needs Debian's libopenmpi-dev and openmpi-bin, built apart from everything else.
+test-mpi: setup
+	@pkg-config --exists ompi-c && command -v mpirun >/dev/null || { echo "test-mpi: apt-get install libopenmpi-dev openmpi-bin" >&2; exit 1; }
+	$(SWIFT) build --traits MPI --scratch-path .build-mpi --product pinsage-cli
+	scripts/test-mpi --program .build-mpi/debug/pinsage-cli
 
 bench: setup
 	$(SWIFT) run -c release bench

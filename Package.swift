@@ -29,6 +29,7 @@ let package = Package(
     traits: [
         .default(enabledTraits: ["Server"]),
         .trait(name: "Server", description: "pinsage-cli serve; without it the program builds in half the time"),
+        .trait(name: "MPI", description: "pinsage-cli train under mpirun, on several processes or machines; needs libopenmpi-dev"),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -69,6 +70,12 @@ let package = Package(
             name: "PinSageCatalog",
             dependencies: ["PinSageKit", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict + optimised),
+        // Only with the trait MPI: without it these two are empty and want nothing installed.
+        .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .target(
+            name: "CPinSageMPI", dependencies: [.target(name: "COpenMPI", condition: .when(traits: ["MPI"]))],
+            cSettings: [.define("PINSAGE_WITH_MPI", .when(traits: ["MPI"]))]),
+        .target(name: "PinSageMPI", dependencies: ["PinSageKit", "CPinSageMPI"], swiftSettings: strict + optimised),
         .target(
             name: "PinSageServer",
             dependencies: [
@@ -88,6 +95,7 @@ let package = Package(
             dependencies: [
                 "PinSageKit", "PinSageCatalog",
                 .target(name: "PinSageServer", condition: .when(traits: ["Server"])),
+                .target(name: "PinSageMPI", condition: .when(traits: ["MPI"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -52,22 +52,19 @@ struct PinSageCLI: AsyncParsableCommand {
 
     /// Ends the process with a message and the status that belongs to the error.
     private static func exit(reporting error: any Error) -> Never {
+        // Usage errors (64), help (0) and statuses that a command chose are ArgumentParser's.
+        guard let status = status(of: error) else { exit(withError: error) }
+        Terminal.error("error: \(error)")
+        exit(withError: ExitCode(status))
+    }
+
+    /// The exit status of an error of ours; `nil` for one that ArgumentParser knows better how to report.
+    static func status(of error: any Error) -> Int32? {
         switch error {
-        case is DataError:
-            Terminal.error("error: \(error)")
-            exit(withError: ExitCode(65))
-        case TrainingError.tooFewPairs:
-            Terminal.error("error: \(error)")
-            exit(withError: ExitCode(65))
-        case is ConfigurationError, SamplingError.invalidConfiguration, KernelError.unsupportedInstructionSet, KernelError.unknownInstructionSet:
-            Terminal.error("error: \(error)")
-            exit(withError: ExitCode(64))
-        case is TrainingError, is SamplingError, is KernelError:
-            Terminal.error("error: \(error)")
-            exit(withError: ExitCode(1))
-        default:
-            // Usage errors (64), help (0) and statuses that a command chose are ArgumentParser's; anything else is a failure (1).
-            exit(withError: error)
+        case is DataError, TrainingError.tooFewPairs: 65
+        case is ConfigurationError, SamplingError.invalidConfiguration, KernelError.unsupportedInstructionSet, KernelError.unknownInstructionSet: 64
+        case is TrainingError, is SamplingError, is KernelError: 1
+        default: nil
         }
     }
 }

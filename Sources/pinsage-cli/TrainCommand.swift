@@ -8,7 +8,8 @@ struct TrainCommand: ParsableCommand {
         discussion: """
             Without validation pairs or collections a part of the edges is held out to choose the best weights. Defaults follow the dataset's \
             size, features and density (docs/parameters.md). Ctrl-C writes a checkpoint and exits with 130; --resume goes on from it and ends \
-            in the same weights, bit for bit.
+            in the same weights, bit for bit. A program built with the package trait MPI trains on several processes or machines when mpirun \
+            starts it: each takes its share of every minibatch, and the first one measures and writes (docs/parameters.md).
 
             Example: pinsage-cli train lists.dataset --output lists.model
             """)
@@ -54,6 +55,12 @@ struct TrainCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Probability of a walk to restart after a hop.", valueName: "p"))
     var restart: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Neighborhoods of the dataset from 'neighbors --all' with the same walks, T and seed, instead of walking in every step.",
+            valueName: "file"))
+    var neighborhoods: String?
 
     @Option(
         help: ArgumentHelp(
@@ -132,23 +139,29 @@ struct TrainCommand: ParsableCommand {
     }
 
     func run() throws {
-        let kernels = try machine.kernels()
+        let ranks = try ParallelRun.join()
+        try ranks.run { try train(with: ranks) }
+    }
+
+    private func train(with ranks: ParallelRun) throws {
+        let kernels = try ranks.kernels(machine)
         let dataset = try Dataset.open(dataset)
         let reader = try EvaluationTaskReader(items: dataset.items, dataset: dataset)
         let validation = try validationPairs.map(reader.pairs) ?? validationCollections.map(reader.collections)
         if writing.dryRun {
+            guard ranks.isFirst else { return }
             try dataset.checkTargets()
             _ = try options()
             try DryRun(of: output, kind: PinSageModel.kind).show(
                 ["items": dataset.items.count, "edges": dataset.graph.edgeCount], json: outputOptions.json)
             return
         }
-        let run = TrainingRun(dataset: dataset, catalog: try dataset.catalog(), options: try options(), kernels: kernels)
-        let progress = TrainingProgress(isShown: !outputOptions.quiet)
-        let interruption = Interruption()
+        let run = TrainingRun(dataset: dataset, catalog: try dataset.catalog(), options: try options(), kernels: kernels, group: ranks.group)
+        let progress = TrainingProgress(isShown: !outputOptions.quiet && ranks.isFirst, ranks: ranks.group.size)
+        let interruption = Interruption(isSilent: !ranks.isFirst)
         var hooks = TrainingRun.Hooks()
         hooks.onPreparation = progress.prepare
-        let log = try tensorboard.map { try TensorBoardLog(directory: $0) }
+        let log = ranks.isFirst ? try tensorboard.map { try TensorBoardLog(directory: $0) } : nil
         hooks.onEvent = { event in
             progress.report(event)
             log?.record(event)
@@ -165,11 +178,17 @@ struct TrainCommand: ParsableCommand {
         }
         progress.end()
         if let failure = log?.failure { Terminal.error("warning: \(failure)") }
-        if outputOptions.json {
+        if !ranks.isFirst {
+            // The first rank says it all.
+        } else if outputOptions.json {
             Terminal.result([
                 "model": .string(output), "steps": JSONValue(state.step), "seconds": JSONValue(progress.finish?.seconds ?? 0),
                 "best_validation": state.bestValidation.map { JSONValue($0) } ?? .null,
                 "interrupted": JSONValue(progress.finish?.interrupted ?? false),
+                "ranks": JSONValue(ranks.group.size), "pairs_per_second": JSONValue(progress.pairsPerSecond),
+                "product_gflops_per_second": JSONValue((progress.finish?.productFLOPs ?? 0) * 1e-9 / max(progress.finish?.seconds ?? 0, 1e-9)),
+                "waited": JSONValue(progress.finish?.waited ?? 0), "produced": JSONValue(progress.finish?.produced ?? 0),
+                "exchanged": JSONValue(progress.finish?.exchanged ?? 0),
             ])
         } else {
             Terminal.result(progress.summary(model: output))
@@ -190,6 +209,7 @@ struct TrainCommand: ParsableCommand {
         options.walks = walks ?? options.walks
         options.walkLength = walkLength ?? options.walkLength
         options.restart = restart ?? options.restart
+        options.neighborhoods = neighborhoods ?? options.neighborhoods
         options.collectionTypes = collectionTypes?.shares ?? options.collectionTypes
         options.pooling = pooling ?? options.pooling
         options.collectionShare = collectionShare ?? options.collectionShare

@@ -46,6 +46,15 @@ import Testing
         #expect(!folder.names.contains("m") && !folder.names.contains("again"))
     }
 
+    #if !MPI
+        /// Each process would train for itself, and all would write to one place.
+        @Test func mpirunNeedsAProgramWithMPI() throws {
+            let arguments = ["OMPI_COMM_WORLD_SIZE=2", program.path, "train", folder["d"], "--output", folder["m"]]
+            let result = try #require(try run("env", arguments))
+            #expect(result.status == 64 && result.errors.contains("built without MPI"), "\(result.status) \(result.errors)")
+        }
+    #endif
+
     @Test func outputsReplaceFilesAndNothingElse() throws {
         #expect(mkfifo(folder["pipe"], 0o600) == 0)
         let synth = ["synth", "--items", "10", "--collections", "5", "--edges", "20", "--communities", "2"]

@@ -32,7 +32,7 @@ public struct EmbeddingPass: Sendable {
             throw DataError(
                 "the model reads \(model.configuration.featureWidth) features of \(graph.itemCount) items, found \(features.values.shape)")
         }
-        let input = MatrixInput(values: features.values, ids: try IDRows(model, itemCount: graph.itemCount))
+        let input = MatrixInput(values: features.values, ids: try IDRows(model, itemCount: graph.itemCount, items: nil))
         let layers = model.configuration.layers
         let work = Double(max(1, graph.itemCount)) * Double(1 + 2 * layers)
         var neighborhoods: NeighborhoodFile?
@@ -79,7 +79,7 @@ public struct EmbeddingPass: Sendable {
             throw DataError("expected items below \(count), found row \(unknown.row)", file: dataset.path)
         }
         try model.features.checkCompatible(with: dataset)
-        let ids = try IDRows(model, itemCount: count)
+        let ids = try IDRows(model, itemCount: count, items: dataset.items)
         let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: model.walks, seed: model.seed)
         return try embeddings(
             of: items.map { Int($0.row) }, input: DatasetInput(transform: model.features, dataset: dataset, catalog: catalog, ids: ids),
@@ -100,7 +100,7 @@ public struct EmbeddingPass: Sendable {
         }
         try model.features.checkCompatible(with: dataset)
         let count = dataset.graph.itemCount
-        let known = DatasetInput(transform: model.features, dataset: dataset, catalog: catalog, ids: try IDRows(model, itemCount: count))
+        let known = DatasetInput(transform: model.features, dataset: dataset, catalog: catalog, ids: try IDRows(model, itemCount: count, items: dataset.items))
         let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: model.walks, seed: model.seed)
         let own = try sampler.neighborhood(ofNewItemIn: collections)
         return try embeddings(of: [count], input: NewItemInput(known: known, item: count, features: features), itemCount: count) { items in

@@ -183,7 +183,7 @@ public struct EmbeddingRun {
         in folder: EmbeddingWorkFolder, _ neighborhoods: NeighborhoodFile?, progress: (Double) throws -> Void
     ) throws -> (any InputRows, StoredArray<UInt64>) {
         let count = dataset.items.count
-        let ids = try IDRows(model, itemCount: count)
+        let ids = try IDRows(model, itemCount: count, items: dataset.items)
         let direct = DatasetInput(transform: model.features, dataset: dataset, catalog: catalog, ids: ids)
         // Texts are hashed and projected once; tables are cheap to read again.
         let stored = model.features.needsCatalog ? try RowFile(folder.path("input.npy"), rows: count, columns: ids.inputWidth, type: .f32) : nil
@@ -241,7 +241,8 @@ public struct EmbeddingRun {
             result.replaceRows(
                 from: start,
                 with: try some.embeddings(of: part, input: input, itemCount: dataset.items.count) {
-                    neighborhoods?.neighborhoods(of: $0) ?? RaggedNeighborhoods(offsets: Array(repeating: 0, count: $0.count + 1))
+                    try neighborhoods?.neighborhoods(of: $0, itemCount: dataset.items.count)
+                        ?? RaggedNeighborhoods(offsets: Array(repeating: 0, count: $0.count + 1))
                 })
         }
         return result

@@ -71,21 +71,26 @@ struct StoredInput: InputRows {
     }
 }
 
-/// The learned id vectors at the end of input rows; items that came after training have zeros there.
+/// The learned id vectors at the end of input rows; items that the model was not trained with have zeros there.
 struct IDRows: Sendable {
     let vectors: Matrix?
+    /// Whose the vectors are, and the items whose rows are made; `nil` where both have the same rows.
+    private let names: (trained: Identifiers, items: Identifiers)?
     let featureWidth: Int
     let inputWidth: Int
 
-    /// - Throws: ``DataError`` when the model has id vectors of more items than there are.
-    init(_ model: PinSageModel, itemCount: Int) throws {
+    /// - Parameters:
+    ///   - items: the dataset's identifiers, by which a model that knows its items finds their vectors; `nil` for graphs without any.
+    /// - Throws: ``DataError`` when rows are all there is to go by and the model has id vectors of more items than there are.
+    init(_ model: PinSageModel, itemCount: Int, items: Identifiers?) throws {
+        if let trained = model.idItems, let items { names = (trained, items) } else { names = nil }
         featureWidth = model.configuration.featureWidth
         inputWidth = model.configuration.inputWidth
         guard model.configuration.idWidth > 0 else {
             vectors = nil
             return
         }
-        guard let ids = model.idVectors, ids.rows <= itemCount else {
+        guard let ids = model.idVectors, names != nil || ids.rows <= itemCount else {
             throw DataError("the model has id vectors of \(model.idVectors?.rows ?? 0) items, the dataset has \(itemCount)")
         }
         vectors = ids
@@ -99,13 +104,21 @@ struct IDRows: Sendable {
     /// Fills the columns behind the features.
     func fill(_ items: [Int], into matrix: inout Matrix, kernels: Kernels) throws {
         guard let vectors else { return }
-        if items.allSatisfy({ $0 < vectors.rows }) {
-            try kernels.gather(vectors, rows: items.map { Int64($0) }, into: &matrix, atColumn: featureWidth)
+        let known = items.map { Int64(vector(of: $0) ?? -1) }
+        if !known.contains(-1) {
+            try kernels.gather(vectors, rows: known, into: &matrix, atColumn: featureWidth)
             return
         }
-        for (row, item) in items.enumerated() {
-            for column in 0..<vectors.columns { matrix[row, featureWidth + column] = item < vectors.rows ? vectors[item, column] : 0 }
+        for (row, vector) in known.enumerated() {
+            for column in 0..<vectors.columns { matrix[row, featureWidth + column] = vector < 0 ? 0 : vectors[Int(vector), column] }
         }
+    }
+
+    /// The row of an item's vector, or `nil` for an item that has none.
+    private func vector(of item: Int) -> Int? {
+        guard let vectors else { return nil }
+        guard let names else { return item < vectors.rows ? item : nil }
+        return item < names.items.count ? names.trained.row(ofRow: item, in: names.items) : nil
     }
 
     /// Copies feature rows and appends the id vectors.
@@ -142,7 +155,8 @@ public enum InputFile {
         // Claims the path first: where it cannot be replaced, nothing should be computed.
         var writer = try ArtifactWriter(kind: kind, at: path)
         try model.checkFeatures()
-        let input = DatasetInput(transform: model.features, dataset: dataset, catalog: catalog, ids: try IDRows(model, itemCount: count))
+        let input = DatasetInput(
+            transform: model.features, dataset: dataset, catalog: catalog, ids: try IDRows(model, itemCount: count, items: dataset.items))
         var file = try NpyWriter<Float>(try writer.newPath(for: "inputs.npy"))
         var rows = Matrix(rows: 0, columns: 0)
         for start in stride(from: items.lowerBound, to: items.upperBound, by: FeatureTransform.blockRows) {

@@ -56,16 +56,4 @@ extension NeighborhoodFile {
         }
         return RaggedLists(offsets: offsets, targets: targets, weights: kept)
     }
-
-    /// The neighborhoods of some items of the file.
-    func neighborhoods(of items: [Int]) -> RaggedNeighborhoods {
-        var result = RaggedNeighborhoods()
-        for item in items {
-            let one = neighborhoods(item - Int(firstItem.row)..<item - Int(firstItem.row) + 1)
-            result.items += one.items
-            result.weights += one.weights
-            result.offsets.append(Int64(result.items.count))
-        }
-        return result
-    }
 }

@@ -1,9 +1,5 @@
 internal import CKernels
-#if canImport(Darwin)
-    internal import Darwin
-#else
-    internal import Glibc
-#endif
+internal import Foundation
 
 /// Instruction sets that the C kernels have leaves for.
 public enum InstructionSet: String, CaseIterable, Sendable, Codable {
@@ -72,8 +68,11 @@ public struct Kernels: Sendable {
         self.threads = max(1, threads ?? Kernels.availableProcessors)
     }
 
-    /// The number of processors that this process may run on.
-    public static var availableProcessors: Int {
+    /// The number of processors that this process may run on: those that taskset, a container's set or mpirun left it.
+    public static var availableProcessors: Int { ProcessInfo.processInfo.activeProcessorCount }
+
+    /// The number of processors of the machine.
+    public static var onlineProcessors: Int {
         Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     }
 

@@ -52,16 +52,21 @@ public final class ComputationGraphBuilder {
     private let layers: Int
     private let neighborsPerLayer: [Int]
     private let threads: Int
+    private let precomputed: NeighborhoodFile?
     /// Local row of an item at the level being indexed, -1 where none; only touched entries are reset.
     private var localRow: [Int32]
 
     /// - Parameters:
     ///   - neighborsPerLayer: T of each layer, first the one nearest the input; each at most the sampler's T.
-    public init(sampler: NeighborhoodSampler, itemCount: Int, neighborsPerLayer: [Int], threads: Int) {
+    ///   - precomputed: what the sampler draws for every item in round 0, which is then read instead. Roots, whose edges may be hidden, are drawn.
+    public init(
+        sampler: NeighborhoodSampler, itemCount: Int, neighborsPerLayer: [Int], threads: Int, precomputed: NeighborhoodFile? = nil
+    ) {
         self.sampler = sampler
         self.layers = neighborsPerLayer.count
         self.neighborsPerLayer = neighborsPerLayer
         self.threads = threads
+        self.precomputed = precomputed
         localRow = Array(repeating: -1, count: itemCount)
     }
 
@@ -114,7 +119,9 @@ public final class ComputationGraphBuilder {
             if !isInput {
                 // "N(u) is drawn once per item": items already drawn at the level above come first in `below` and would be drawn
                 // again with the same counters, hence with the same result.
-                plainNeighborhoods = try sampler.neighborhoods(of: below.map { ItemID(row: $0) }, round: round, threads: threads)
+                plainNeighborhoods =
+                    try precomputed?.neighborhoods(of: below.map { Int($0) }, itemCount: localRow.count)
+                    ?? sampler.neighborhoods(of: below.map { ItemID(row: $0) }, round: round, threads: threads)
             }
             plain = below
         }

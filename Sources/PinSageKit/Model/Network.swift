@@ -39,6 +39,9 @@ final class Network {
         return head.output
     }
 
+    /// Lets go of the last minibatch's input, so that its buffers have one owner again.
+    func release() { batch = nil }
+
     /// Gradients by every parameter, and by the input vectors when `wantsInputGradients`.
     ///
     /// - Parameter dz: gradient by the last result of ``forward(_:parameters:)``; overwritten on the way.
@@ -71,6 +74,31 @@ final class Network {
             return result
         }
         return dh
+    }
+}
+
+extension PinSageConfiguration {
+    /// Floating point operations of the matrix products that a training step needs on a computation graph: each distinct item once per layer, no
+    /// gradient to fixed features. What is computed beyond that is not counted.
+    ///
+    /// - Parameters:
+    ///   - pairs, negatives: shape of the scores.
+    ///   - learnsIDs: whether the id columns of the input get gradients.
+    func productFLOPs(of graph: ComputationGraph, pairs: Int, negatives: Int, learnsIDs: Bool) -> Double {
+        var products = 0  // multiply-adds
+        for (index, layer) in graph.layers.enumerated() {
+            let (rows, input) = (layer.selfRows.count, width(into: index))
+            // Roots are nobody's neighbors: above the input they are rows of their own, which need no projection.
+            let below = index == 0 ? graph.inputItems.count : graph.layers[index - 1].selfRows.count - graph.rootCount
+            let forward = below * input * hiddenWidth + rows * (input + hiddenWidth) * layerWidth
+            let downwards = index > 0 ? input : learnsIDs ? idWidth : 0
+            products += 2 * forward + rows * hiddenWidth * layerWidth + downwards * (below * hiddenWidth + rows * layerWidth)
+        }
+        let (input, roots) = (width(into: layers), graph.rootCount)
+        products += roots * (2 * input * layerWidth + 3 * layerWidth * dimension)
+        products += roots * layerWidth * (layers > 0 ? input : learnsIDs ? idWidth : 0)
+        products += 3 * pairs * negatives * dimension
+        return 2 * Double(products)
     }
 }
 

@@ -1,5 +1,6 @@
 extension PinSageModel {
     public static let kind = "model"
+    private static let idItemsPrefix = "id_items"
 
     /// config.json: everything of a model but its weights and its feature transform.
     struct Description: Codable {
@@ -35,10 +36,18 @@ extension PinSageModel {
         if let idVectors, idVectors.columns != description.model.idWidth {
             throw DataError("expected id vectors of width \(description.model.idWidth), found \(idVectors.columns)", file: weightsPath)
         }
+        var idItems: Identifiers?
+        if let idVectors, artifact.manifest.files[Self.idItemsPrefix + ".bytes.npy"] != nil {
+            let items = try Identifiers.open(artifact, prefix: Self.idItemsPrefix)
+            guard items.count == idVectors.rows else {
+                throw DataError("expected the identifiers of \(idVectors.rows) id vectors, found \(items.count)", file: artifact.path)
+            }
+            idItems = items
+        }
         self.init(
             configuration: description.model, parameters: try Parameters(tensors: tensors, configuration: description.model, file: weightsPath),
             walks: description.walks, neighborsPerLayer: description.neighborsPerLayer, seed: description.seed,
-            features: try FeatureTransform.read(artifact), idVectors: idVectors)
+            features: try FeatureTransform.read(artifact), idVectors: idVectors, idItems: idItems)
     }
 
     /// - Throws: ``DataError`` where the feature transform makes rows of another width than the weights read.
@@ -66,6 +75,7 @@ extension PinSageModel {
         if let idVectors { tensors.append(("id_vectors", Safetensors.Tensor(idVectors))) }
         try Safetensors.write(tensors, metadata: ["format": "pinsage"], to: try writer.newPath(for: "weights.safetensors"))
         try writer.addFile(named: "weights.safetensors")
+        if idVectors != nil, let idItems { try idItems.write(into: &writer, prefix: Self.idItemsPrefix) }
         try features.write(to: writer.directory)
         for name in FeatureTransform.fileNames { try writer.addFile(named: name) }
     }

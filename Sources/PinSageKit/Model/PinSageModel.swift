@@ -12,10 +12,13 @@ public struct PinSageModel: Sendable {
     public var features: FeatureTransform
     /// Learned id vectors (N, idWidth) by item row of the training dataset; `nil` without them.
     public var idVectors: Matrix?
+    /// The identifiers of the items that the rows of ``idVectors`` are of, so that a dataset with other rows finds its own;
+    /// `nil` where rows themselves say it (models that were made of graphs in memory, or before this was kept).
+    public var idItems: Identifiers?
 
     public init(
         configuration: PinSageConfiguration, parameters: Parameters, walks: WalkConfiguration, neighborsPerLayer: [Int], seed: UInt64,
-        features: FeatureTransform, idVectors: Matrix? = nil
+        features: FeatureTransform, idVectors: Matrix? = nil, idItems: Identifiers? = nil
     ) {
         self.configuration = configuration
         self.parameters = parameters
@@ -24,5 +27,6 @@ public struct PinSageModel: Sendable {
         self.seed = seed
         self.features = features
         self.idVectors = idVectors
+        self.idItems = idItems
     }
 }

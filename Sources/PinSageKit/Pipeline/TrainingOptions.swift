@@ -19,6 +19,9 @@ public struct TrainingOptions: Codable, Sendable {
     public var neighbors: [Int] = [50]
     public var walks: Int?
     public var walkLength: Int?
+    /// Where what `neighbors --all` wrote of the very graph that is trained on is: neighborhoods then are read from there and are the same in
+    /// every epoch. Only those of items that miss edges in a minibatch are drawn.
+    public var neighborhoods: String?
     public var restart: Double?
     /// The share of each type of collections in the steps of walks (``WalkConfiguration/collectionTypes``); not to be confused with the next one.
     public var collectionTypes: [String: Double]?

@@ -6,13 +6,19 @@ public struct TrainingRun: Sendable {
     public let options: TrainingOptions
     private let catalog: (any ItemCatalog)?
     private let kernels: Kernels
+    private let group: any TrainingGroup
 
-    /// - Parameter catalog: titles, texts and attributes, where the features ask for them.
-    public init(dataset: Dataset, catalog: (any ItemCatalog)?, options: TrainingOptions, kernels: Kernels) {
+    /// - Parameters:
+    ///   - catalog: titles, texts and attributes, where the features ask for them.
+    ///   - group: the processes that train together. Each makes the same run; rank 0 alone measures and writes.
+    public init(
+        dataset: Dataset, catalog: (any ItemCatalog)?, options: TrainingOptions, kernels: Kernels, group: any TrainingGroup = SoleProcess()
+    ) {
         self.dataset = dataset
         self.catalog = catalog
         self.options = options
         self.kernels = kernels
+        self.group = group
     }
 
     /// Where a run reports to and what may stop it.
@@ -37,6 +43,8 @@ public struct TrainingRun: Sendable {
     public func run(
         output: String?, resumes: Bool = false, validation: EvaluationTask? = nil, initialModel: PinSageModel? = nil, hooks: Hooks = Hooks()
     ) throws -> (model: PinSageModel, state: TrainingState) {
+        // The other ranks may have no such path; where to go on is rank 0's to say.
+        let output = group.rank == 0 ? output : nil
         // Before hours of work, not after.
         if let output { try ArtifactWriter.check(output, kind: PinSageModel.kind) }
         try dataset.checkTargets()
@@ -51,6 +59,7 @@ public struct TrainingRun: Sendable {
         let defaults = TrainingDefaults(
             graph: trained, hasContent: transform.hasContent, pairsPerEpoch: pairSource.count, asksWithMembers: configuration.queryMembers > 1)
         configuration.epochs = options.epochs ?? defaults.epochs
+        if options.neighborhoods != nil { configuration.redrawsNeighborhoods = false }
         // Of a new item without content nothing is known: all of them would be one vector.
         if !transform.hasContent { configuration.newItemShare = 0 }
         let model = try self.model(transform, defaults: defaults, start: resumed?.model ?? initialModel)
@@ -69,7 +78,8 @@ public struct TrainingRun: Sendable {
             model.configuration.idWidth > 0 ? try startingIDVectors(trained, width: model.configuration.idWidth, from: initialModel) : nil
         let trainer = try Trainer(
             graph: trained, features: inputs, model: model.configuration, walks: model.walks, neighborsPerLayer: model.neighborsPerLayer,
-            configuration: configuration, idVectors: idVectors, kernels: kernels)
+            configuration: configuration, idVectors: idVectors,
+            precomputed: try options.neighborhoods.map { try precomputed($0, trained, walks: model.walks) }, kernels: kernels, group: group)
 
         var trainerHooks = Trainer.Hooks()
         trainerHooks.onEvent = hooks.onEvent
@@ -131,6 +141,17 @@ public struct TrainingRun: Sendable {
         return (part, try transform.featureMatrix(for: visible, catalog: catalog))
     }
 
+    private func precomputed(_ path: String, _ graph: Graph, walks: WalkConfiguration) throws -> NeighborhoodFile {
+        // Walks of the whole graph pass the edges that validation asks about.
+        try ConfigurationError.require(
+            graph.edgeCount == dataset.graph.edgeCount,
+            "neighborhoods of the whole dataset do not fit training on a part of its edges: give validation pairs or collections of a split, "
+                + "and no collection-share")
+        let sampler = try NeighborhoodSampler(graph: graph, configuration: walks, seed: options.training.seed)
+        try NeighborhoodFile.check(path, drawnBy: sampler, origin: dataset)
+        return try NeighborhoodFile.open(path)
+    }
+
     private func features(of graph: Graph, fitted: FeatureTransform?, hooks: Hooks) throws -> (FeatureTransform, FeatureMatrix) {
         let visible = Dataset(graph: graph, items: dataset.items, collections: dataset.collections, features: dataset.features)
         if let fitted {
@@ -175,17 +196,25 @@ public struct TrainingRun: Sendable {
         }
         return PinSageModel(
             configuration: configuration, parameters: start?.parameters ?? .initial(configuration, options.training), walks: walks,
-            neighborsPerLayer: perLayer, seed: options.training.seed, features: transform, idVectors: start?.idVectors)
+            neighborsPerLayer: perLayer, seed: options.training.seed, features: transform, idVectors: start?.idVectors,
+            idItems: idWidth > 0 ? dataset.items : nil)
     }
 
     private func startingIDVectors(_ graph: Graph, width: Int, from start: PinSageModel?) throws -> Matrix {
         guard let known = start?.idVectors else { return try initialIDVectors(graph, width: width) }
+        var vectors = Matrix(rows: graph.itemCount, columns: width)
+        if let items = start?.idItems {
+            for item in 0..<graph.itemCount {
+                guard let row = items.row(ofRow: item, in: dataset.items) else { continue }
+                vectors.replaceRows(from: item, with: known.rows(row..<row + 1))
+            }
+            return vectors
+        }
         guard known.rows <= graph.itemCount else {
             throw DataError(
                 "the model to start from has id vectors of \(known.rows) items: expected a dataset with at least as many, found \(graph.itemCount)",
                 file: dataset.path)
         }
-        var vectors = Matrix(rows: graph.itemCount, columns: width)
         vectors.replaceRows(from: 0, with: known)
         return vectors
     }

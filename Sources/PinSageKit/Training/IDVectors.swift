@@ -22,6 +22,26 @@ struct IDVectors: Sendable {
         input.own.clear(rows: input.rowsWithoutID, columns: column..<column + table.columns)
     }
 
+    /// What every rank found of the items that it saw, as one list of distinct items with the sums of their gradients' id columns.
+    ///
+    /// Sums go in the order of ranks, so that all ranks get the same bits.
+    func summed(
+        items: [UInt32], gradient: Matrix, atColumn column: Int, over group: some TrainingGroup, kernels: Kernels
+    ) throws -> (items: [UInt32], gradient: Matrix) {
+        let width = table.columns
+        var mine = Matrix(rows: items.count, columns: width)
+        for row in items.indices {
+            for index in 0..<width { mine[row, index] = gradient[row, column + index] }
+        }
+        let named = try group.gatherElements(items)
+        let rows = Matrix(rows: named.count, columns: width, values: try group.gatherElements(mine.values))
+        let distinct = Set(named).sorted()
+        let place = Dictionary(uniqueKeysWithValues: zip(distinct, 0...))
+        var sums = Matrix(rows: distinct.count, columns: width)
+        try kernels.scatterAdd(rows, to: named.map { Int64(place[$0] ?? 0) }, of: &sums)
+        return (distinct, sums)
+    }
+
     /// One step along the gradient by the input vectors of `items` (rows of `gradient`, whose id columns start at `column`).
     mutating func update(
         items: [UInt32], gradient: Matrix, atColumn column: Int, step: Int, learningRate: Float, weightDecay: Float, kernels: Kernels

@@ -8,7 +8,9 @@ struct PairLoss {
         var queries = RaggedLists()
         /// (P) rows of the positives.
         var positives: [Int64] = []
-        /// (M) rows of the shared negatives.
+        /// Which of the M shared negatives this rank embeds: all of them in a run of one process.
+        var ownNegatives = 0..<0
+        /// Rows of the shared negatives that this rank embeds, `ownNegatives.count`.
         var negatives: [Int64] = []
         /// (P + 1) and (Z): each pair's own hard negatives.
         var hardOffsets: [Int64] = [0]
@@ -21,6 +23,7 @@ struct PairLoss {
 
     let configuration: TrainingConfiguration
     let kernels: Kernels
+    private let group: any TrainingGroup
     private var queries = Matrix(rows: 0, columns: 0)
     private var positives = Matrix(rows: 0, columns: 0)
     private var negatives = Matrix(rows: 0, columns: 0)
@@ -28,19 +31,29 @@ struct PairLoss {
     private var dpositives = Matrix(rows: 0, columns: 0)
     private var dnegatives = Matrix(rows: 0, columns: 0)
 
-    init(configuration: TrainingConfiguration, kernels: Kernels) {
+    init(configuration: TrainingConfiguration, kernels: Kernels, group: any TrainingGroup = SoleProcess()) {
         self.configuration = configuration
         self.kernels = kernels
+        self.group = group
     }
 
-    /// The mean loss of the pairs; `dz` becomes its gradient by z.
+    /// This rank's part of the mean loss of all ranks' pairs; `dz` becomes the gradient of all of it by this rank's z.
     ///
+    /// The negatives' vectors go to every rank, and the gradients by them come back summed, so that no rank embeds what another does.
     /// Shapes: z, dz (rows, E).
-    mutating func loss(z: Matrix, layout: Layout, dz: inout Matrix) throws(KernelError) -> Double {
+    /// - Parameter pairCount: pairs of all ranks; `nil`: this is the only one.
+    mutating func loss(z: Matrix, layout: Layout, pairCount: Int? = nil, dz: inout Matrix) throws -> Double {
         let pairs = layout.queries.rowCount
+        let allPairs = max(pairCount ?? pairs, 1)
         try kernels.pool(z, lists: layout.queries, into: &queries)
         try kernels.gather(z, rows: layout.positives, into: &positives)
         try kernels.gather(z, rows: layout.negatives, into: &negatives)
+        var hardCount = layout.hard.count
+        if group.size > 1 {
+            let all = try group.gatherElements(negatives.values)
+            negatives = Matrix(rows: all.count / z.columns, columns: z.columns, values: all)
+            hardCount = Int(try group.sum(of: Double(hardCount)))
+        }
 
         var shared = Matrix(rows: 0, columns: 0)
         try kernels.product(queries, transposed: false, negatives, transposed: true, into: &shared)
@@ -49,13 +62,13 @@ struct PairLoss {
             positive: try kernels.rowDots(queries, positives), shared: shared, hardOffsets: layout.hardOffsets,
             hard: try kernels.raggedDots(queries, z, offsets: layout.hardOffsets, targets: layout.hard))
         shared = Matrix(rows: 0, columns: 0)  // the scores are its only owner now, so the loss may overwrite them in place
-        let perPair = 1 / Float(max(pairs, 1))
+        let perPair = 1 / Float(allPairs)
         let losses: [Float]
         switch configuration.loss {
         case .maxMargin:
-            let hardPerPair = max(1, layout.hard.count / max(pairs, 1))
+            let hardPerPair = max(1, hardCount / allPairs)
             losses = try kernels.maxMarginLoss(
-                &scores, margin: configuration.margin, sharedWeight: perPair / Float(max(layout.negatives.count, 1)),
+                &scores, margin: configuration.margin, sharedWeight: perPair / Float(max(negatives.rows, 1)),
                 hardWeight: perPair * configuration.hardNegativeWeight / Float(hardPerPair))
         case .softmax:
             losses = try kernels.sampledSoftmaxLoss(
@@ -84,6 +97,10 @@ struct PairLoss {
         let transposedQueries = try kernels.transposed(layout.queries, tableRows: z.rows)
         try kernels.poolBackward(dqueries, weights: layout.queries.weights, transposed: transposedQueries, accumulate: true, into: &dz)
         try kernels.scatterAdd(dpositives, to: layout.positives, of: &dz)
+        if group.size > 1 {
+            try group.sum(&dnegatives.values)
+            dnegatives = dnegatives.rows(layout.ownNegatives)
+        }
         try kernels.scatterAdd(dnegatives, to: layout.negatives, of: &dz)
         return losses.reduce(0.0) { $0 + Double($1) }
     }

@@ -24,7 +24,7 @@ public enum TrainingEvent: Sendable {
         /// Counted from 0 over all epochs.
         public var step: Int
         public var epoch: Int
-        /// Mean loss of the minibatch's pairs.
+        /// Mean loss of the minibatch's pairs, those of all ranks.
         public var loss: Double
         public var learningRate: Float
         public var pairs: Int
@@ -36,8 +36,13 @@ public enum TrainingEvent: Sendable {
         public var waited: Double
         /// Seconds of work that the producer spent on it.
         public var produced: Double
-        /// Distinct items whose input vectors were read.
+        /// Distinct items whose input vectors were read, by this rank.
         public var inputItems: Int
+        /// Seconds spent on exchanging gradients with other ranks, with waiting for them; `nil` in a run of one process.
+        public var exchanged: Double?
+        /// Floating point operations of the matrix products that the minibatch needed: each distinct item of a rank once per layer, no gradient
+        /// to fixed features. `nil` in metrics of earlier versions.
+        public var productFLOPs: Double?
     }
 
     /// A look at the validation pairs.
@@ -61,5 +66,9 @@ public enum TrainingEvent: Sendable {
         /// Seconds that the consumer waited for minibatches, and that producing them took.
         public var waited: Double
         public var produced: Double
+        /// Seconds spent on exchanging with other ranks; `nil` in a run of one process.
+        public var exchanged: Double?
+        /// Floating point operations of the matrix products that this run's minibatches needed, those of all ranks.
+        public var productFLOPs: Double?
     }
 }

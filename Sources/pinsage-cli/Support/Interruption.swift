@@ -13,14 +13,15 @@ final class Interruption: @unchecked Sendable {
     private let requested = Atomic<Bool>(false)
     private var sources: [any DispatchSourceSignal] = []
 
-    init() {
+    /// - Parameter isSilent: says nothing of it: another process of the same run does.
+    init(isSilent: Bool = false) {
         let queue = DispatchQueue(label: "pinsage-cli.signals")
         for number in [SIGINT, SIGTERM] {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler { [unowned self] in
                 if requested.exchange(true, ordering: .relaxed) { _exit(130) }
-                Terminal.error("stopping after this step; once more to stop at once")
+                if !isSilent { Terminal.error("stopping after this step; once more to stop at once") }
             }
             source.resume()
             sources.append(source)

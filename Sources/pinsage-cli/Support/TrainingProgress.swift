@@ -9,13 +9,19 @@ final class TrainingProgress {
     private var stage = ""
     private var pairs = 0
     private var lossSum = 0.0, lossCount = 0
-    private var waited = 0.0, produced = 0.0
+    private var waited = 0.0, produced = 0.0, exchanged = 0.0
     /// The last validation's measure, for the bar.
     private var validation: String?
     private let isShown: Bool
+    private let ranks: Int
 
-    /// - Parameter isShown: false shows nothing and still keeps the run's end, for --quiet.
-    init(isShown: Bool) { self.isShown = isShown }
+    /// - Parameters:
+    ///   - isShown: false shows nothing and still keeps the run's end, for --quiet.
+    ///   - ranks: processes that train together.
+    init(isShown: Bool, ranks: Int = 1) {
+        self.isShown = isShown
+        self.ranks = ranks
+    }
 
     /// A stage before the first step.
     func prepare(_ stage: String, _ done: Int, _ total: Int) {
@@ -36,6 +42,7 @@ final class TrainingProgress {
             note(
                 "\(Terminal.count(start.parameterCount)) parameters, \(Terminal.count(start.pairs)) pairs in \(Terminal.count(start.stepsPerEpoch, "step")) an epoch, "
                     + Terminal.count(start.epochs, "epoch") + (start.firstStep > 0 ? ", going on at step \(start.firstStep)" : ""))
+            if ranks > 1 { note("\(ranks) ranks share each minibatch") }
             for text in start.notes { note("note: \(text)") }
         case .step(let step):
             pairs += step.pairs
@@ -43,6 +50,7 @@ final class TrainingProgress {
             lossCount += 1
             waited += step.waited
             produced += step.produced
+            exchanged += step.exchanged ?? 0
             guard let start else { return }
             let total = Double(max(1, start.epochs * start.stepsPerEpoch - start.firstStep))
             bar?.update(
@@ -76,11 +84,14 @@ final class TrainingProgress {
         let seconds = max(step.seconds, 1e-9)
         parts.append("\(percent(produced / seconds)) producing")
         parts.append("\(percent(waited / seconds)) waiting")
+        if ranks > 1 { parts.append("\(percent(exchanged / seconds)) exchanging") }
         return parts.joined(separator: ", ")
     }
 
     /// Takes the bar away, before a message or an error.
     func end() { bar?.finish() }
+
+    var pairsPerSecond: Double { Double(pairs) / max(finish?.seconds ?? 0, 1e-9) }
 
     /// What a run came to, for people.
     func summary(model: String) -> String {
@@ -89,7 +100,7 @@ final class TrainingProgress {
             ("model", model), ("steps", Terminal.count(finish.steps)),
             (
                 "time",
-                "\(Terminal.duration(finish.seconds)), \(Terminal.count(Int(Double(pairs) / max(finish.seconds, 1e-9)))) pairs/s"
+                "\(Terminal.duration(finish.seconds)), \(Terminal.count(Int(pairsPerSecond))) pairs/s"
             ),
             (
                 "minibatches",
@@ -97,6 +108,14 @@ final class TrainingProgress {
                     + "\(percent(finish.waited / max(finish.seconds, 1e-9))) into waiting for them"
             ),
         ]
+        if let operations = finish.productFLOPs, operations > 0 {
+            let rate = String(format: "%.1f", operations / max(finish.seconds, 1e-9) * 1e-9)
+            rows.append(("products", "\(rate) GFLOP/s of matrix products that were needed; doctor measures the peak"))
+        }
+        if let exchanged = finish.exchanged {
+            let share = percent(exchanged / max(finish.seconds, 1e-9))
+            rows.append(("ranks", "\(ranks); \(share) of the time went into exchanging gradients and waiting for each other"))
+        }
         if let best = finish.bestValidation { rows.append(("best validation", String(format: "%.4f (hit-rate@10 or recall@20, plus MRR)", best))) }
         if finish.interrupted { rows.append(("stopped", "before the last epoch; train --resume goes on")) }
         return Terminal.table(rows)

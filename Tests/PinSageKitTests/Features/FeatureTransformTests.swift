@@ -104,7 +104,7 @@ import Testing
             #expect(read.width == fitted.width)
             #expect(try read.matrix(for: data, catalog: catalog) == matrix)
             for row in [0, 3, 4, 7, 150, 299] {
-                let dense = Dictionary(uniqueKeysWithValues: data.features.map { ($0.name, $0.gather([row]).values) })
+                let dense = Dictionary(uniqueKeysWithValues: data.features.map { ($0.name, $0.rows(row..<row + 1).values) })
                 let vector = try read.vector(for: descriptions[row], dense: dense, degree: data.graph.degree(of: ItemID(row)))
                 #expect(vector == matrix.row(row), "row \(row)")
             }

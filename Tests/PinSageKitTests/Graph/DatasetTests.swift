@@ -37,7 +37,7 @@ import Testing
             #expect(edges(opened.graph.items, isReversed: false) == edges(dataset.graph.items, isReversed: false))
             #expect(opened.items.row(of: "ed") == 3)
             #expect(opened.features.map(\.name) == ["f"])
-            #expect(opened.features[0].gather([3, 0]).values == [7, 8, 1, 2])
+            #expect(opened.features[0].rows(3..<4).values == [7, 8] && opened.features[0].rows(0..<1).values == [1, 2])
             #expect(opened.catalogPath == nil)
         }
     }

@@ -61,8 +61,7 @@ import Testing
         // Features of one community are closer to each other than to others'.
         let table = try #require(dataset.features(named: "synthetic"))
         func product(_ a: Int, _ b: Int) -> Float {
-            let x = table.gather([a, b])
-            return zip(x.row(0), x.row(1)).reduce(0) { $0 + $1.0 * $1.1 }
+            zip(table.rows(a..<a + 1).values, table.rows(b..<b + 1).values).reduce(0) { $0 + $1.0 * $1.1 }
         }
         let same = (0..<300).reduce(Float(0)) { $0 + product($1 * 10, ($1 * 10 + 1500) % 3000) } / 300
         let other = (0..<300).reduce(Float(0)) { $0 + product($1 * 10, ($1 * 10 + 1501 + $1 % 8) % 3000) } / 300

@@ -12,7 +12,7 @@ import Testing
         let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: model.walks, seed: model.seed)
         let builder = ComputationGraphBuilder(sampler: sampler, itemCount: count, neighborsPerLayer: model.neighborsPerLayer, threads: 1)
         let network = Network(configuration: model.configuration, kernels: kernels)
-        let input = MatrixInput(values: try EmbeddingCases.features(model, dataset).values, ids: try IDRows(model, itemCount: count))
+        let input = MatrixInput(values: try EmbeddingCases.features(model, dataset).values, ids: try IDRows(model, itemCount: count, items: nil))
         var result = Matrix(rows: count, columns: model.configuration.dimension)
         for start in stride(from: 0, to: count, by: 50) {
             let roots = (start..<min(start + 50, count)).map { Root(item: ItemID($0)) }

@@ -88,7 +88,7 @@ private func same(_ left: [Float], _ right: [Float]) -> Bool { left.map(\.bitPat
             model.configuration = PinSageConfiguration(inputWidth: model.features.width, layers: 1, hiddenWidth: 24, layerWidth: 24, dimension: 8)
         }
         let expected = DatasetInput(
-            transform: model.features, dataset: dataset, catalog: catalog, ids: try IDRows(model, itemCount: dataset.items.count))
+            transform: model.features, dataset: dataset, catalog: catalog, ids: try IDRows(model, itemCount: dataset.items.count, items: nil))
         var rows = Matrix(rows: 0, columns: 0)
         for items in [0..<100, 100..<dataset.items.count, 7..<7] {
             try InputFile.write(model, dataset: dataset, catalog: catalog, items: items, to: folder["h"], kernels: kernels)

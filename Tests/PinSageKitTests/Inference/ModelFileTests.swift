@@ -36,4 +36,21 @@ import Testing
         let error = #expect(throws: DataError.self) { try PinSageModel.open(folder["m"]) }
         #expect(error?.message.contains("id vectors of width 2") == true, "\(error?.description ?? "")")
     }
+
+    @Test func itemsOfIDVectorsAreKept() throws {
+        let dataset = EmbeddingCases.dataset()
+        var model = try EmbeddingCases.model(dataset, idWidth: 3)
+        try model.write(to: folder["m"])
+        #expect(try PinSageModel.open(folder["m"]).idItems == nil)
+        model.idItems = dataset.items
+        try model.write(to: folder["m"])
+        let read = try #require(try PinSageModel.open(folder["m"]).idItems)
+        #expect(read.count == dataset.items.count && read[7] == dataset.items[7])
+        #expect(try PinSageModel.open(folder["m"]).fingerprint == model.fingerprint)
+
+        model.idItems = Identifiers(["one", "two"])
+        try model.write(to: folder["m"])
+        let error = #expect(throws: DataError.self) { try PinSageModel.open(folder["m"]) }
+        #expect(error?.message.contains("id vectors, found 2") == true, "\(error?.description ?? "")")
+    }
 }

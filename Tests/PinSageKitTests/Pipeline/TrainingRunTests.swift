@@ -48,7 +48,38 @@ import Testing
         var other = open
         other.dimension = 16
         #expect(throws: ConfigurationError.self) { try run(Self.dataset(), other, initial: old) }
-        #expect(throws: DataError.self) { try run(Self.dataset(items: 120, extra: 0), open, initial: further) }
+        // A model that does not know its items has rows only, and more of them than this dataset.
+        var nameless = further
+        nameless.idItems = nil
+        #expect(throws: DataError.self) { try run(Self.dataset(items: 120, extra: 0), open, initial: nameless) }
+    }
+
+    /// The same items imported again in another order, without the first and with a new one: everyone's vector is found by name, for a warm
+    /// start and for embedding.
+    @Test func idVectorsAreFoundByName() throws {
+        let (old, _) = try run(Self.dataset(), Self.options())
+        let known = try #require(old.idVectors)
+        let other = Self.dataset()
+        let names = (1..<120).reversed().map { "i\($0)" } + ["new"]
+        let newer = Dataset(graph: other.graph, items: Identifiers(names), collections: other.collections)
+        var open = TrainingOptions()
+        (open.epochs, open.walks, open.neighbors) = (0, 20, [6])
+        let (started, _) = try run(newer, open, initial: old)
+        let vectors = try #require(started.idVectors)
+        for (row, name) in names.enumerated() {
+            let expected = Int(name.dropFirst()).map { known.row($0) } ?? [Float](repeating: 0, count: 8)
+            #expect(vectors.row(row) == expected, "\(name)")
+        }
+        #expect(started.idItems?[0] == "i119")
+
+        let kernels = try Kernels(threads: 1)
+        let ids = try IDRows(old, itemCount: 120, items: newer.items)
+        var rows = Matrix(rows: 120, columns: old.configuration.inputWidth)
+        try ids.fill(Array(0..<120), into: &rows, kernels: kernels)
+        for row in 0..<120 { #expect(Array(rows.row(row).suffix(8)) == vectors.row(row)) }
+        rows = Matrix(rows: 3, columns: old.configuration.inputWidth)
+        try ids.fill([3, 7, 2], into: &rows, kernels: kernels)
+        #expect(Array(rows.row(1).suffix(8)) == known.row(112))
     }
 
     /// Collections that ask: id vectors beside whatever there is, and what is held out is asked for by the rest of its collection, which finds
@@ -80,6 +111,40 @@ import Testing
         }
         #expect(defaults(true, false).idWidth == 0 && defaults(true, true).idWidth == 128 && defaults(false, false).idWidth == 128)
         #expect(defaults(true, false).epochs == 2 && defaults(true, true).epochs == 10)
+    }
+
+    /// Neighborhoods from a file are those that are drawn when every epoch has the same, so the weights are the same bits; a file of other
+    /// walks, of edges that are held out and with damage is refused.
+    @Test func takesPrecomputedNeighborhoods() throws {
+        let folder = try TemporaryFolder()
+        let dataset = Self.dataset()
+        var options = Self.options()
+        (options.layers, options.holdsOutValidation, options.training.redrawsNeighborhoods) = (2, false, false)
+        let drawn = try run(dataset, options)
+        func write(_ walks: WalkConfiguration, to name: String) throws -> String {
+            let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: walks, seed: options.training.seed)
+            try NeighborhoodFile.write(sampler, items: 0..<120, to: folder.path + name, threads: 2)
+            return folder.path + name
+        }
+        let path = try write(drawn.model.walks, to: "/n")
+        options.neighborhoods = path
+        options.training.redrawsNeighborhoods = true  // the file wins
+        let read = try run(dataset, options)
+        #expect(read.model.parameters == drawn.model.parameters && read.model.idVectors == drawn.model.idVectors && read.state.step > 0)
+
+        var other = drawn.model.walks
+        other.walks += 1
+        options.neighborhoods = try write(other, to: "/other")
+        #expect(throws: DataError.self) { try run(dataset, options) }
+        (options.neighborhoods, options.holdsOutValidation) = (path, true)
+        #expect(throws: ConfigurationError.self) { try run(dataset, options) }
+
+        options.holdsOutValidation = false
+        let array = path + "/neighbors.npy"
+        var bytes = try #require(FileManager.default.contents(atPath: array))
+        for item in 0..<120 { bytes[bytes.count - 4 * 6 * item - 3] = 1 }  // row 256 and more instead of one below 120
+        try bytes.write(to: URL(fileURLWithPath: array))
+        #expect(throws: DataError.self) { try run(dataset, options) }
     }
 
     /// Training on a share of the collections sees fewer pairs; the model still embeds every item of the whole graph.

@@ -40,6 +40,39 @@ public struct NeighborhoodFile: Sendable {
         return RaggedNeighborhoods(offsets: offsets, items: items, weights: kept)
     }
 
+    /// The neighborhoods of some items of a graph.
+    ///
+    /// - Throws: ``DataError`` for an item that the file has no row of, and for damage: a neighbor that is no row of the graph.
+    func neighborhoods(of items: [Int], itemCount: Int) throws -> RaggedNeighborhoods {
+        var offsets: [Int64] = [0]
+        var targets: [UInt32] = []
+        var kept: [Float] = []
+        offsets.reserveCapacity(items.count + 1)
+        targets.reserveCapacity(items.count * width)
+        kept.reserveCapacity(items.count * width)
+        try unsafe neighbors.withUnsafeBufferPointer { neighbors in
+            try unsafe weights.withUnsafeBufferPointer { weights in
+                for item in items {
+                    let row = item - Int(firstItem.row)
+                    guard 0..<rows ~= row else {
+                        throw DataError("expected the neighborhood of item row \(item), found those of \(rows) rows from \(firstItem.row)")
+                    }
+                    for position in row * width..<(row + 1) * width {
+                        let neighbor = unsafe neighbors[position]
+                        if neighbor == Self.padding { break }
+                        guard neighbor < itemCount else {
+                            throw DataError("expected neighbors among \(itemCount) items, found row \(neighbor) beside item row \(item)")
+                        }
+                        targets.append(neighbor)
+                        unsafe kept.append(weights[position])
+                    }
+                    offsets.append(Int64(targets.count))
+                }
+            }
+        }
+        return RaggedNeighborhoods(offsets: offsets, items: targets, weights: kept)
+    }
+
     /// How many neighbors all rows have together, at most `most` each. - Complexity: O(rows T)
     public func total(most: Int) -> Int {
         unsafe neighbors.withUnsafeBufferPointer { neighbors in

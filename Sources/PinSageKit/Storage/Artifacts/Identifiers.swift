@@ -129,6 +129,19 @@ public struct Identifiers: Sendable {
         return nil
     }
 
+    /// The row that has the string of a row of another list, or `nil`. Where both lists begin alike, nothing is hashed.
+    func row(ofRow row: Int, in other: Identifiers) -> Int? {
+        let key = other.range(of: row)
+        return unsafe other.bytes.withUnsafeBufferPointer { others in
+            let key = unsafe UnsafeBufferPointer(rebasing: others[key])
+            if row < count {
+                let own = range(of: row)
+                if own.count == key.count, unsafe bytes.withUnsafeBufferPointer({ unsafe $0[own].elementsEqual(key) }) { return row }
+            }
+            return unsafe self.row(ofUTF8: key)
+        }
+    }
+
     /// The hash function of the table, part of the file format: eight bytes a step, each step a 64 x 64 bit multiplication whose halves
     /// are combined. Not meant to withstand an attacker who picks colliding strings.
     @inline(__always)

@@ -21,12 +21,14 @@ final class HardNegativeMiner: Sendable {
     }
 
     /// Up to `count` items per pair; fewer where a query reaches fewer items than the first rank.
-    func hardNegatives(of pairs: [PositivePair], count: Int, step: Int, threads: Int) throws -> [[ItemID]] {
+    ///
+    /// - Parameter firstPair: the place of the first pair in the whole minibatch, which other ranks may have parts of.
+    func hardNegatives(of pairs: [PositivePair], count: Int, step: Int, firstPair: Int = 0, threads: Int) throws -> [[ItemID]] {
         let ranked = try ranker.items(at: ranks, of: pairs.map(\.query), threads: threads)
         return ranked.enumerated().map { index, items in
             guard !items.isEmpty else { return [] }
             return (0..<count).map { draw in
-                let word = random.word(item: UInt64(step), walk: index, step: draw)
+                let word = random.word(item: UInt64(step), walk: firstPair + index, step: draw)
                 return items[Int(CounterRandom.draw(below: UInt64(items.count), from: word).value)]
             }
         }

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// Makes the minibatch of any step: a pure function of the data, the seed and the step, on any thread count.
 ///
 /// `@unchecked Sendable`: it keeps re-indexing tables, but after `init` only the producer's thread calls it, one step after the other.
@@ -13,11 +15,15 @@ final class MinibatchSource: @unchecked Sendable {
     /// Columns that the consumer fills with learned id vectors: they change with every step, so they cannot be gathered ahead.
     private let idWidth: Int
     private let kernels: Kernels
+    /// The ranks that each minibatch is shared among.
+    private let group: any TrainingGroup
     private let random: CounterRandom
     /// Collections that produce pairs: an item that shares one of them with a query is a positive of it.
     private let producesPairs: [Bool]
     /// For each collection the first of its entries while exclusions are made, else -1.
     private var firstEntry: [Int32]
+    /// Input matrices of minibatches that were used: fresh ones of tens of megabytes cost page faults and zeroing in every step.
+    private let used = Mutex<[Matrix]>([])
     private var epochPairs: (epoch: Int, pairs: [PositivePair])?
 
     /// Minibatches per epoch; the last one of an epoch may be smaller.
@@ -26,7 +32,8 @@ final class MinibatchSource: @unchecked Sendable {
 
     init(
         graph: Graph, features: FeatureMatrix, sampler: NeighborhoodSampler, neighborsPerLayer: [Int], pairSource: PositivePairSource,
-        hardNegatives: HardNegativeMiner?, idWidth: Int, configuration: TrainingConfiguration, kernels: Kernels
+        hardNegatives: HardNegativeMiner?, idWidth: Int, configuration: TrainingConfiguration, kernels: Kernels,
+        precomputed: NeighborhoodFile? = nil, group: any TrainingGroup = SoleProcess()
     ) {
         self.graph = graph
         self.features = features
@@ -36,10 +43,12 @@ final class MinibatchSource: @unchecked Sendable {
         self.hardNegatives = hardNegatives
         self.idWidth = idWidth
         self.kernels = kernels
+        self.group = group
         curriculum = Curriculum(most: hardNegatives == nil ? 0 : configuration.hardNegatives)
         random = CounterRandom(seed: configuration.seed, round: 0x6D69_6E69)
         builder = ComputationGraphBuilder(
-            sampler: sampler, itemCount: graph.itemCount, neighborsPerLayer: neighborsPerLayer, threads: kernels.threads)
+            sampler: sampler, itemCount: graph.itemCount, neighborsPerLayer: neighborsPerLayer, threads: kernels.threads,
+            precomputed: precomputed)
         stepsPerEpoch = (pairSource.count + configuration.batchSize - 1) / configuration.batchSize
         firstEntry = Array(repeating: -1, count: graph.collectionCount)
         producesPairs = (0..<graph.collectionCount).map { pairSource.producesPairs(CollectionID($0)) }
@@ -58,12 +67,15 @@ final class MinibatchSource: @unchecked Sendable {
         Float(word(purpose, step: step, index: index) >> 40) * 0x1p-24
     }
 
-    /// The minibatch of a step, counted from 0 over all epochs.
+    /// This rank's share of the minibatch of a step, counted from 0 over all epochs.
     func minibatch(step: Int) throws -> Minibatch {
         let clock = ContinuousClock()
         let start = clock.now
         let epoch = step / stepsPerEpoch
-        let pairs = self.pairs(ofEpoch: epoch, batch: step % stepsPerEpoch)
+        let allPairs = self.pairs(ofEpoch: epoch, batch: step % stepsPerEpoch)
+        // Draws go by the place in the whole minibatch, so that they are the same on any number of ranks.
+        let share = group.share(of: allPairs.count)
+        let pairs = Array(allPairs[share])
         var layout = PairLoss.Layout()
         var roots: [Root] = []
         var rows: [Root: Int64] = [:]
@@ -74,7 +86,7 @@ final class MinibatchSource: @unchecked Sendable {
             roots.append(root)
             return row
         }
-        for (index, pair) in pairs.enumerated() {
+        for (index, pair) in zip(share, pairs) {
             let hiding = hiding(pair.positive, hiddenCollections(of: pair, hidesAll: uniform(.hiding, step: step, index: index)))
             let isNew = uniform(.newItem, step: step, index: index) < configuration.newItemShare
             let members = queryMembers(of: pair, index: index, step: step)
@@ -87,11 +99,14 @@ final class MinibatchSource: @unchecked Sendable {
             sharedNegatives.item(of: word(.negative, step: step, index: index))
         }
         layout.logExpectedCounts = sharedNegatives.logExpectedCounts(of: negatives)
-        layout.negatives = negatives.enumerated().map { row(of: negativeRoot($1, index: $0, step: step)) }
+        // Every pair of every rank meets all negatives, each of which one rank embeds.
+        layout.ownNegatives = group.share(of: negatives.count)
+        layout.negatives = layout.ownNegatives.map { row(of: negativeRoot(negatives[$0], index: $0, step: step)) }
         let hardPerPair = curriculum.hardNegatives(inEpoch: epoch)
         if let hardNegatives, hardPerPair > 0 {
-            let drawn = try hardNegatives.hardNegatives(of: pairs, count: hardPerPair, step: step, threads: kernels.threads)
-            for (index, (pair, items)) in zip(pairs, drawn).enumerated() {
+            let drawn = try hardNegatives.hardNegatives(
+                of: pairs, count: hardPerPair, step: step, firstPair: share.lowerBound, threads: kernels.threads)
+            for (index, (pair, items)) in zip(share, zip(pairs, drawn)) {
                 for (draw, item) in items.enumerated() where !isPositive(item, of: pair) {
                     let root = negativeRoot(item, index: configuration.negatives + index * hardPerPair + draw, step: step)
                     layout.hard.append(Int32(row(of: root)))
@@ -105,11 +120,11 @@ final class MinibatchSource: @unchecked Sendable {
 
         let graph = try builder.graph(of: roots, round: configuration.redrawsNeighborhoods ? UInt64(epoch) : 0)
         let inputWidth = features.values.columns + idWidth
-        var neighbors = Matrix(rows: graph.layers.isEmpty ? 0 : graph.inputItems.count, columns: inputWidth)
+        var neighbors = buffer(rows: graph.layers.isEmpty ? 0 : graph.inputItems.count, columns: inputWidth)
         if !graph.layers.isEmpty {
             try kernels.gather(features.values, rows: graph.inputItems.map { Int64($0) }, into: &neighbors, atColumn: 0)
         }
-        var own = Matrix(rows: graph.selfInputRows.count, columns: inputWidth)
+        var own = buffer(rows: graph.selfInputRows.count, columns: inputWidth)
         try kernels.gather(features.values, rows: graph.selfInputRows.map { Int64(graph.inputItems[Int($0)]) }, into: &own, atColumn: 0)
         var rowsWithoutID: [Int] = []
         for (index, root) in roots.enumerated() {
@@ -127,9 +142,31 @@ final class MinibatchSource: @unchecked Sendable {
         }
         let seconds = (clock.now - start).seconds
         return Minibatch(
-            step: step, epoch: epoch, pairs: pairs, input: NetworkInput(graph: graph, neighbors: neighbors, own: own, rowsWithoutID: rowsWithoutID),
+            step: step, epoch: epoch, pairs: pairs, pairCount: allPairs.count,
+            input: NetworkInput(graph: graph, neighbors: neighbors, own: own, rowsWithoutID: rowsWithoutID),
             layout: layout,
             hardNegativesPerPair: hardPerPair, seconds: seconds)
+    }
+
+    /// Takes the matrices of a minibatch that is done with.
+    func recycle(_ input: inout NetworkInput) {
+        let matrices = [input.neighbors, input.own]
+        (input.neighbors, input.own) = (Matrix(rows: 0, columns: 0), Matrix(rows: 0, columns: 0))
+        used.withLock { $0 += matrices }
+    }
+
+    /// A matrix whose elements are unspecified; gathering overwrites the features, ``IDVectors/fill(_:atColumn:kernels:)`` the rest.
+    private func buffer(rows: Int, columns: Int) -> Matrix {
+        // The one that fits best: neighbors and own vectors differ in size by far.
+        var matrix = used.withLock { used -> Matrix in
+            let wanted = rows * columns
+            guard let best = used.indices.min(by: { abs(used[$0].values.count - wanted) < abs(used[$1].values.count - wanted) }) else {
+                return Matrix(rows: 0, columns: 0)
+            }
+            return used.remove(at: best)
+        }
+        matrix.reshape(rows: rows, columns: columns)
+        return matrix
     }
 
     private func pairs(ofEpoch epoch: Int, batch: Int) -> [PositivePair] {

@@ -24,7 +24,7 @@ class StandaloneCluster:
         import pyspark
 
         self._home = Path(pyspark.__file__).parent
-        self._workers, self._worker_memory, self._executor_memory = workers, worker_memory, executor_memory
+        self._count, self._worker_memory, self._executor_memory = workers, worker_memory, executor_memory
         self._folder = tempfile.TemporaryDirectory(prefix="pinsage-spark-")
         self._processes: list[subprocess.Popen[bytes]] = []
         self._environment = {
@@ -45,7 +45,7 @@ class StandaloneCluster:
             )
             self.address = self._wait(master, r"Starting Spark master at (spark://\S+)")
             page = self._wait(master, r"MasterWebUI to .*?(?:at |and started at )(http://\S+)")
-            for number in range(self._workers):
+            for number in range(self._count):
                 self._start(
                     f"worker{number}",
                     "org.apache.spark.deploy.worker.Worker",
@@ -59,7 +59,7 @@ class StandaloneCluster:
                     f"{self._folder.name}/work{number}",
                     self.address,
                 )
-            self._until(lambda: self._alive(page) == self._workers, f"{self._workers} workers")
+            self._until(lambda: self._alive(page) == self._count, f"{self._count} workers")
         except BaseException:
             self._stop()
             raise
@@ -67,6 +67,11 @@ class StandaloneCluster:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop()
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes of the workers, whose children the executors are."""
+        return [process.pid for process in self._processes[1:]]
 
     def submit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs submit.py with these arguments on the cluster."""

@@ -100,7 +100,8 @@ public struct EmbeddingPass: Sendable {
         }
         try model.features.checkCompatible(with: dataset)
         let count = dataset.graph.itemCount
-        let known = DatasetInput(transform: model.features, dataset: dataset, catalog: catalog, ids: try IDRows(model, itemCount: count, items: dataset.items))
+        let ids = try IDRows(model, itemCount: count, items: dataset.items)
+        let known = DatasetInput(transform: model.features, dataset: dataset, catalog: catalog, ids: ids)
         let sampler = try NeighborhoodSampler(graph: dataset.graph, configuration: model.walks, seed: model.seed)
         let own = try sampler.neighborhood(ofNewItemIn: collections)
         return try embeddings(of: [count], input: NewItemInput(known: known, item: count, features: features), itemCount: count) { items in

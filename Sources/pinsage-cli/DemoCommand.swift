@@ -120,18 +120,13 @@ struct DemoCommand: ParsableCommand {
     /// answer: vectors whose length may express it, and a log-degree that weighs as much as the text.
     private static func trainingOptions(seed: UInt64) -> TrainingOptions {
         var options = TrainingOptions()
-        options.features = FeatureConfiguration(textDimension: 250, logDegreeWeight: 1)
+        options.features = FeatureConfiguration(textDimension: 250)
         options.dimension = 256
-        options.normalizesOutput = false
         options.neighbors = [20]
         options.epochs = 2
-        options.training.loss = .softmax
         options.training.learningRate = 3e-3
         options.training.warmUp = 0.2
-        options.training.negatives = 2000
         options.training.newItemShare = 0.02
-        // The answer's other edges are there when it is asked for, too.
-        options.training.hidesAllSharedEdges = 0
         // Sections and facets have thousands of members: pairs of them say little, and as negatives they are the useful ones.
         options.training.pairs.largestCollection = 40
         options.training.seed = seed

@@ -84,6 +84,11 @@ struct NeighborsCommand: ParsableCommand {
             valueName: "type=x,..."))
     var collectionTypes: TypeShareList?
 
+    @Option(
+        help: ArgumentHelp(
+            "Enter a collection of n members in proportion to n^-x; 0 treats large and small ones alike.", valueName: "x"))
+    var sizeExponent = 0.0
+
     @Option(help: ArgumentHelp("The seed of the walks.", valueName: "s"))
     var seed: UInt64 = 1
 
@@ -110,8 +115,9 @@ struct NeighborsCommand: ParsableCommand {
         if let weight = itemWeights.first(where: { !($0 > 0 && $0.isFinite) }) {
             throw ValidationError("--item-weights expects positive numbers, not \(weight)")
         }
-        if together && (weighted || since != nil || before != nil || collectionTypes != nil) {
-            throw ValidationError("--together walks on all edges alike: it takes neither --weighted nor --since, --before or --collection-types")
+        if together && (weighted || since != nil || before != nil || collectionTypes != nil || sizeExponent != 0) {
+            throw ValidationError(
+                "--together walks on all edges alike: it takes neither --weighted nor --since, --before, --collection-types or --size-exponent")
         }
         if shard != nil && range(of: 1) == nil { throw ValidationError("--shard expects i/n with 1 <= i <= n, found '\(shard ?? "")'") }
         for (name, value) in [("since", since), ("before", before)] {
@@ -131,7 +137,7 @@ struct NeighborsCommand: ParsableCommand {
         WalkConfiguration(
             walks: walks, walkLength: walkLength, restart: restart, neighbors: neighbors, weighted: weighted,
             notBefore: since.flatMap { Graph.time(parsing: $0) }, before: before.flatMap { Graph.time(parsing: $0) },
-            collectionTypes: collectionTypes?.shares)
+            collectionTypes: collectionTypes?.shares, sizeExponent: sizeExponent)
     }
 
     private var pixieConfiguration: PixieConfiguration {

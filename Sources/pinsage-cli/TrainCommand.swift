@@ -68,6 +68,11 @@ struct TrainCommand: ParsableCommand {
             valueName: "type=x,..."))
     var collectionTypes: TypeShareList?
 
+    @Option(
+        help: ArgumentHelp(
+            "Walks enter a collection of n members in proportion to n^-x; 0 treats large and small ones alike.", valueName: "x"))
+    var sizeExponent: Double?
+
     @Option(help: ArgumentHelp("Margin of the max-margin loss.", valueName: "x"))
     var margin: Float?
 
@@ -211,6 +216,7 @@ struct TrainCommand: ParsableCommand {
         options.restart = restart ?? options.restart
         options.neighborhoods = neighborhoods ?? options.neighborhoods
         options.collectionTypes = collectionTypes?.shares ?? options.collectionTypes
+        options.sizeExponent = sizeExponent ?? options.sizeExponent
         options.pooling = pooling ?? options.pooling
         options.collectionShare = collectionShare ?? options.collectionShare
         if let counts = try neighborCounts() { options.neighbors = counts }

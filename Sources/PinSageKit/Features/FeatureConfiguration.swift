@@ -15,13 +15,13 @@ public struct FeatureConfiguration: Codable, Sendable, Equatable {
     public var attributes: [String]
     /// Whether log(1 + degree) is a feature.
     public var logDegree: Bool
-    /// The largest value of the log-degree, beside dense and text blocks of length 1. Little of it leaves cosines alone; where popularity is
-    /// part of the answer, 1 lets a model see it from the first step.
+    /// The largest value of the log-degree, beside dense and text blocks of length 1. Popularity is part of most answers, and with 1 a model sees
+    /// it from the first step; little of it leaves cosines alone.
     public var logDegreeWeight: Float
 
     public init(
         dense: [String]? = nil, text: Bool? = nil, textDimension: Int = 128, textTerms: Int = 1 << 16, attributes: [String] = [],
-        logDegree: Bool = true, logDegreeWeight: Float = 0.1
+        logDegree: Bool = true, logDegreeWeight: Float = 1
     ) {
         self.dense = dense
         self.text = text

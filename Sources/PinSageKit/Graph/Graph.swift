@@ -110,7 +110,9 @@ public struct Graph: Sendable {
 }
 
 extension Graph {
-    /// The collections that two items share, ascending. - Complexity: O(sum of both degrees)
+    /// The collections that two items share, ascending.
+    ///
+    /// - Complexity: O(sum of both degrees), or O(m log n) where that is less, for degrees m and n
     public func sharedCollections(of first: ItemID, and second: ItemID) -> [CollectionID] {
         var shared: [CollectionID] = []
         forEachSharedCollection(first, second) { collection in
@@ -132,7 +134,16 @@ extension Graph {
 
     /// Merges two ascending lists of collections; `body` returns whether to go on.
     private func forEachSharedCollection(_ first: ItemID, _ second: ItemID, _ body: (CollectionID) -> Bool) {
-        let left = items.range(of: Int(first.row)), right = items.range(of: Int(second.row))
+        var left = items.range(of: Int(first.row)), right = items.range(of: Int(second.row))
+        if left.count > right.count { swap(&left, &right) }
+        if left.count * 32 < right.count {
+            let other = first.row == second.row || items.degree(of: Int(first.row)) > items.degree(of: Int(second.row)) ? first : second
+            for position in left {
+                let collection = CollectionID(row: items.targets[position])
+                if contains(other, in: collection), !body(collection) { return }
+            }
+            return
+        }
         var a = left.lowerBound, b = right.lowerBound
         while a < left.upperBound, b < right.upperBound {
             let x = items.targets[a], y = items.targets[b]

@@ -19,7 +19,9 @@ extension TrainingOptions {
         var options = TrainingOptions()
         (options.epochs, options.layers, options.hiddenWidth, options.layerWidth, options.dimension, options.idWidth) = (1, 1, 1, 1, 1, 1)
         (options.walks, options.walkLength, options.restart, options.collectionTypes) = (1, 1, 0.5, [:])
+        (options.sizeExponent, options.normalizesOutput) = (0.5, true)
         options.training.hardNegativeRanks = 1...2
+        options.training.hidesNegativeEdges = true
         options.training.pairs.largestCollection = 2
         options.training.pairs.mostPairsPerCollection = 1
         return options

@@ -8,7 +8,9 @@ public struct TrainingOptions: Codable, Sendable {
     public var layerWidth: Int?
     public var dimension: Int?
     public var pooling = Pooling.importance
-    public var normalizesOutput = true
+    /// Whether embeddings have length 1. `nil`: under the max-margin loss, whose margin then is a difference of cosines; otherwise lengths are free, so
+    /// that they may say how sought-after an item is.
+    public var normalizesOutput: Bool?
     /// Width of the learned id vectors, 0 for none.
     public var idWidth: Int?
     /// Where learned id vectors start.
@@ -25,6 +27,8 @@ public struct TrainingOptions: Codable, Sendable {
     public var restart: Double?
     /// The share of each type of collections in the steps of walks (``WalkConfiguration/collectionTypes``); not to be confused with the next one.
     public var collectionTypes: [String: Double]?
+    /// How much walks prefer small collections (``WalkConfiguration/sizeExponent``).
+    public var sizeExponent: Double?
     /// The share of the collections, drawn by seed, whose edges are trained on (paper: 0.2); the model then embeds the whole graph.
     public var collectionShare = 1.0
     /// Whether a share of the edges is held out for validation when no validation pairs are given.
@@ -39,10 +43,9 @@ public struct TrainingOptions: Codable, Sendable {
         options.training.queryMembers = 50
         // The members of the pair's own collection alone are no negatives: nearly every item shares some collection with one of many members.
         options.training.negativeExclusion = .collection
-        options.training.loss = .softmax
         options.training.temperature = 0.1
+        options.normalizesOutput = true
         options.training.learningRate = 3e-3
-        options.training.negatives = 2000
         options.training.batchSize = 4096
         return options
     }
@@ -65,9 +68,12 @@ public struct TrainingDefaults: Sendable {
     public var walks: WalkConfiguration
 
     /// The pairs that default training looks at: about five minutes on two cores with one layer.
-    static let pairBudget = 1_500_000
+    static let pairBudget = 750_000
     /// The same where many members ask together: pairs share them, so that a step costs less a pair.
     static let memberPairBudget = 6_000_000
+
+    /// Small collections say more of what belongs together than large ones, but walks that prefer them need 8 bytes an edge.
+    static let mostEdgesBySize = 100_000_000
 
     /// - Parameters:
     ///   - hasContent: whether the features say anything of an item but its degree.
@@ -82,6 +88,7 @@ public struct TrainingDefaults: Sendable {
         dimension = 128
         let budget = asksWithMembers ? Self.memberPairBudget : Self.pairBudget
         epochs = min(max(budget / max(pairsPerEpoch, 1), 2), 40)
-        walks = WalkConfiguration(walks: 200, walkLength: 2, restart: 0.5, neighbors: 50)
+        walks = WalkConfiguration(
+            walks: 200, walkLength: 2, restart: 0.5, neighbors: 50, sizeExponent: graph.edgeCount <= Self.mostEdgesBySize ? 0.5 : 0)
     }
 }

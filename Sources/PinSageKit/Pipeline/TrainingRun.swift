@@ -114,17 +114,8 @@ public struct TrainingRun: Sendable {
             dataset.graph, configuration: .init(rule: rule, minimumMembers: 5, seed: options.training.seed))
         guard !split.test.pairs.isEmpty else { return (dataset.graph, nil) }
         // A few thousand queries tell models apart to about half a percent; the rest of the held-out edges goes back into training.
-        let most = 3000
-        let step = max(1, split.test.pairs.count / most)
-        let pairs = stride(from: 0, to: split.test.pairs.count, by: step).prefix(most).map { split.test.pairs[$0] }
-        let graph = try dataset.graph.removing(pairs.map { DatasetSplit.Edge(item: $0.positive, collection: $0.collection) })
-        let asksWithMembers = options.training.queryMembers > 1
-        let queries = pairs.map { pair in
-            let members = graph.items(of: pair.collection)
-            return EvaluationQuery(
-                items: asksWithMembers ? members : [pair.query], positives: [pair.positive], excluded: Set(members + [pair.query]).sorted())
-        }
-        return (graph, EvaluationTask(kind: asksWithMembers ? .collections : .pairs, itemCount: graph.itemCount, queries: queries))
+        let held = try HeldOutQuestions(split.test.pairs, of: dataset.graph, most: 3000)
+        return (held.graph, held.task(asksWithMembers: options.training.queryMembers > 1))
     }
 
     /// What is trained on: all of the graph, or the edges of a drawn share of its collections, with features that know no other edges.
@@ -181,13 +172,14 @@ public struct TrainingRun: Sendable {
         walks.walkLength = options.walkLength ?? walks.walkLength
         walks.restart = options.restart ?? walks.restart
         walks.collectionTypes = options.collectionTypes
+        walks.sizeExponent = options.sizeExponent ?? walks.sizeExponent
         try ConfigurationError.require(!options.neighbors.isEmpty && options.neighbors.allSatisfy { $0 > 0 }, "neighbors expects positive numbers")
         let perLayer = (0..<layers).map { options.neighbors[min($0, options.neighbors.count - 1)] }
         walks.neighbors = perLayer.max() ?? options.neighbors[0]
         let configuration = PinSageConfiguration(
             inputWidth: transform.width + idWidth, layers: layers, hiddenWidth: options.hiddenWidth ?? shape?.hiddenWidth,
             layerWidth: options.layerWidth ?? shape?.layerWidth, dimension: options.dimension ?? shape?.dimension ?? defaults.dimension,
-            pooling: options.pooling, normalizesOutput: options.normalizesOutput,
+            pooling: options.pooling, normalizesOutput: options.normalizesOutput ?? (options.training.loss == .maxMargin),
             idWidth: idWidth)
         try configuration.validate()
         if let start, start.configuration != configuration {

@@ -40,13 +40,14 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     public var weightDecay: Float = 0
     /// Largest Euclidean norm of a step's gradient; longer ones are scaled down. 0 leaves them alone.
     public var clipNorm: Float = 0
-    public var loss = LossKind.maxMargin
+    /// Softmax ranks better than the paper's max-margin on all data that was tried (`docs/results.md`).
+    public var loss = LossKind.softmax
     /// Margin of the max-margin loss; a cosine difference when the model normalises its output.
     public var margin: Float = 0.1
     /// Temperature of the softmax and cross-entropy losses.
-    public var temperature: Float = 0.05
+    public var temperature: Float = 0.03
     /// Negatives shared by all pairs of a minibatch (paper: 500).
-    public var negatives = 500
+    public var negatives = 2000
     /// Shared negatives are drawn in proportion to this power of their degree; 0, the paper's, is uniform. The softmax loss corrects for it.
     public var negativePopularity: Float = 0
     public var negativeExclusion = NegativeExclusion.coMembers
@@ -58,14 +59,16 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     /// Ranks by Personalized PageRank that hard negatives come from, as shares of the catalogue: 2000..5000 (the paper's) in catalogues where
     /// that is less, else this.
     public var hardNegativeRanks: ClosedRange<Int>? = nil
-    /// Whether the positive's edge to the pair's collection is hidden while the batch's neighborhoods are drawn. Without it the label leaks.
+    /// Whether the positive's edge to the pair's collection, and those to collections that hold all of it, are hidden while the batch's
+    /// neighborhoods are drawn. Without it the label leaks.
     public var hidesPositiveEdges = true
-    /// Share of the pairs for which all edges to collections that query and positive share are hidden, not only the pair's own.
-    public var hidesAllSharedEdges: Float = 0.3
-    /// Whether negatives miss edges, and are embedded as new items, as often as positives are.
-    public var hidesNegativeEdges = true
-    /// Share of the positives that are embedded as new items, without any edge, so that new items are not out of distribution.
-    public var newItemShare: Float = 0.15
+    /// Whether negatives miss edges as positives do, in minibatches about known items. `nil`: where there are learned id vectors. They know all edges, so
+    /// that a missing one shows, and if only positives missed some, that would tell them from negatives.
+    public var hidesNegativeEdges: Bool?
+    /// Share of the minibatches whose positives and negatives are all embedded as new items, without any edge, so that new items are not out of
+    /// distribution. The others have pairs whose positives keep an edge when the label's are hidden: known items, as they will be asked for.
+    /// Where positives of most pairs keep none, those pairs train new items only.
+    public var newItemShare: Float = 0.65
     /// Whether neighborhoods are drawn anew every epoch.
     public var redrawsNeighborhoods = true
     /// Which pairs of a collection's items are positives. At most 16 pairs an epoch come from one collection without times: in one of
@@ -75,7 +78,7 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     public var patience = 0
     /// How much the pooled neighbor vector counts beside the item's own in the weights that training starts from. The mean of unit vectors
     /// that differ is shorter than one of them, often by half, so equal say of both takes more than 1.
-    public var initialNeighborShare: Float = 3
+    public var initialNeighborShare: Float = 2
     /// Gaussian noise on the weights that training starts from, times 1 / sqrt(inputs).
     public var initialNoise: Float = 0.05
     /// The most members of the pair's collection, the query among them and the positive not, whose mean embedding asks for the positive. 1 asks
@@ -103,7 +106,6 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
         try ConfigurationError.require((1...1_000_000).contains(negatives), "negatives is \(negatives), expected 1 to 1000000")
         try ConfigurationError.require((0...2).contains(negativePopularity), "negative-popularity is \(negativePopularity), expected 0 to 2")
         try ConfigurationError.require((0...1000).contains(hardNegatives), "hard-negatives is \(hardNegatives), expected 0 to 1000")
-        try ConfigurationError.require((0...1).contains(hidesAllSharedEdges), "hides-all-shared-edges is \(hidesAllSharedEdges), expected 0 to 1")
         try ConfigurationError.require(
             initialNeighborShare.isFinite && initialNeighborShare >= 0, "initial-neighbor-share is \(initialNeighborShare), expected 0 or more")
         try ConfigurationError.require(initialNoise.isFinite && initialNoise >= 0, "initial-noise is \(initialNoise), expected 0 or more")

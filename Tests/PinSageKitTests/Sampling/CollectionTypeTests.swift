@@ -4,7 +4,7 @@ import Testing
 
 @testable import PinSageKit
 
-@Suite("Shares of types of collections")
+@Suite("Types and sizes of collections in walks")
 struct CollectionTypeTests {
     private static let shares = ["board": 0.5, "list": 0.3, "tag": 0.0]
 
@@ -27,13 +27,17 @@ struct CollectionTypeTests {
     }
 
     /// The probabilities of one hop from an item to each item, step by step from the definition.
-    private func law(_ graph: Graph, from item: Int, shares: [String: Double]) -> [Double] {
+    ///
+    /// - Parameter sizes: of the collections, in the graph that walks prefer small ones of.
+    private func law(_ graph: Graph, from item: Int, shares: [String: Double], exponent: Double = 0, sizes: [Int] = []) -> [Double] {
         func edges(_ side: Graph.Adjacency, _ row: Int) -> [(target: Int, weight: Double)] {
             side.range(of: row).map { (Int(side.targets[$0]), Double(side.weights?[$0] ?? 1)) }
         }
         func type(_ collection: Int) -> String { graph.collectionTypes?.name(of: CollectionID(collection)) ?? "" }
         var law = [Double](repeating: 0, count: graph.itemCount)
-        let own = edges(graph.items, item)
+        let own = edges(graph.items, item).map { edge in
+            (target: edge.target, weight: exponent == 0 ? edge.weight : edge.weight / pow(Double(sizes[edge.target]), exponent))
+        }
         let present = shares.filter { name, _ in own.contains { type($0.target) == name } }
         for (name, share) in present {
             let ofType = own.filter { type($0.target) == name }
@@ -82,6 +86,51 @@ struct CollectionTypeTests {
                     walks: walks)
             }
         }
+    }
+
+    @Test("small collections are preferred (chi-square, false alarm 1e-6), with and without types, hidden edges aside", arguments: [0.5, 1, -1], [false, true])
+    func sizes(exponent: Double, hides: Bool) throws {
+        let walks = 200_000
+        for (seed, isWeighted, isTyped) in [(0, false, false), (1, true, false), (2, false, true), (3, true, true)] {
+            let typed = try graph(seed: seed, isWeighted: isWeighted)
+            // Without types one for all gives the law of none.
+            let graph = isTyped ? typed : typed.typed(try CollectionTypes((0..<9).map { _ in "all" }))
+            let shares = isTyped ? Self.shares.filter { $0.value > 0 } : ["all": 1]
+            let sampler = try NeighborhoodSampler(
+                graph: graph,
+                configuration: WalkConfiguration(
+                    walks: walks, walkLength: 1, restart: 0, weighted: isWeighted, collectionTypes: isTyped ? Self.shares : nil,
+                    sizeExponent: exponent), seed: UInt64(seed))
+            let sizes = (0..<9).map { graph.collections.degree(of: $0) }
+            for item in [0, 7] {
+                let hidden = Array(graph.collections(of: ItemID(item)).prefix(hides ? 2 : 0))
+                let left = try graph.removing(hidden.map { DatasetSplit.Edge(item: ItemID(item), collection: $0) })
+                let list = try sampler.neighborhoods(
+                    of: [ItemID(item)], hiding: [hides ? HiddenEdges(item: ItemID(item), collections: hidden) : nil], threads: 2)[0]
+                expect(
+                    list.map { ($0.item, $0.weight) }, follows: law(left, from: item, shares: shares, exponent: exponent, sizes: sizes), from: item,
+                    walks: walks)
+            }
+        }
+    }
+
+    @Test("an item of many collections passes its hidden ones by (chi-square, false alarm 1e-6)")
+    func manyCollections() throws {
+        // Item 0 is in 100 collections of 2 to 5 members, and 20 of these are hidden.
+        var edges: [(Int, Int)] = []
+        for collection in 0..<100 {
+            edges.append((0, collection))
+            for member in 0...collection % 4 { edges.append((1 + (7 * collection + member) % 30, collection)) }
+        }
+        let graph = TinyGraphs.graph(items: 31, collections: 100, edges: edges).typed(try CollectionTypes((0..<100).map { _ in "all" }))
+        let hidden = stride(from: 0, to: 100, by: 5).map { CollectionID($0) }
+        let left = try graph.removing(hidden.map { DatasetSplit.Edge(item: ItemID(0), collection: $0) })
+        let walks = 200_000
+        let sampler = try NeighborhoodSampler(
+            graph: graph, configuration: WalkConfiguration(walks: walks, walkLength: 1, restart: 0, sizeExponent: 1), seed: 4)
+        let list = try sampler.neighborhoods(of: [ItemID(0)], hiding: [HiddenEdges(item: ItemID(0), collections: hidden)], threads: 1)[0]
+        let law = law(left, from: 0, shares: ["all": 1], exponent: 1, sizes: (0..<100).map { graph.collections.degree(of: $0) })
+        expect(list.map { ($0.item, $0.weight) }, follows: law, from: 0, walks: walks)
     }
 
     @Test("a new item's collections are chosen by their types' shares")
@@ -142,11 +191,16 @@ struct CollectionTypeTests {
         #expect(message(typed, ["board": -1]).contains("the share -1.0 for \"board\""))
         #expect(message(typed, ["board": 0]).contains("gives no type a share"))
         #expect(message(typed, [:]).contains("gives no type a share"))
+        for exponent in [Double.nan, .infinity, 5, -5] {
+            #expect(throws: SamplingError.self) {
+                try NeighborhoodSampler(graph: typed, configuration: WalkConfiguration(sizeExponent: exponent), seed: 1)
+            }
+        }
     }
 
     @Test("settings keep the shares; those without have no such key, as before")
     func coding() throws {
-        let configuration = WalkConfiguration(collectionTypes: ["a": 0.25])
+        let configuration = WalkConfiguration(collectionTypes: ["a": 0.25], sizeExponent: 0.5)
         #expect(try JSONDecoder().decode(WalkConfiguration.self, from: JSONEncoder().encode(configuration)) == configuration)
         #expect(!String(decoding: try JSONEncoder().encode(WalkConfiguration()), as: UTF8.self).contains("collectionTypes"))
     }

@@ -6,9 +6,9 @@ import Testing
 @Suite struct MinibatchTests {
     static func trainer(
         threads: Int, layers: Int = 2, seed: UInt64 = 4, epochs: Int = 3, hardNegatives: Int = 2, learningRate: Float = 1e-3,
-        exclusion: NegativeExclusion = .coMembers, patience: Int = 0, queryMembers: Int = 1
+        exclusion: NegativeExclusion = .coMembers, patience: Int = 0, queryMembers: Int = 1, newItemShare: Float = 0.5, graph: Graph? = nil
     ) throws -> Trainer {
-        let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
+        let graph = graph ?? TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
         let features = FeatureMatrix(values: TinyGraphs.matrix(rows: 300, columns: 8, seed: 3), degree: (column: 7, scale: 0.2))
         var configuration = TrainingConfiguration()
         configuration.epochs = epochs
@@ -21,6 +21,7 @@ import Testing
         configuration.seed = seed
         configuration.patience = patience
         configuration.queryMembers = queryMembers
+        configuration.newItemShare = newItemShare
         return try Trainer(
             graph: graph, features: features, model: PinSageConfiguration(inputWidth: 8, layers: layers, dimension: 8),
             walks: WalkConfiguration(walks: 30, walkLength: 2, neighbors: 6), neighborsPerLayer: Array(repeating: 5, count: layers),
@@ -62,6 +63,48 @@ import Testing
             }
         }
         #expect((full > 0) == (most < 1000))
+    }
+
+    @Test(arguments: [0, 0.25, 0.65, 1] as [Float]) func areAboutNewItemsOrAboutKnownOnes(_ share: Float) throws {
+        let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
+        let source = try Self.trainer(threads: 2, layers: 1, newItemShare: share, graph: graph).makeSource()
+        var newMinibatches = 0
+        for step in 2 * source.stepsPerEpoch..<3 * source.stepsPerEpoch {
+            let minibatch = try source.minibatch(step: step)
+            let lists = minibatch.input.graph.layers[0].neighbors
+            let answers = (0..<minibatch.pairs.count).map { minibatch.layout.positives[$0] } + minibatch.layout.negatives
+            let asking = minibatch.layout.queries.targets.map { Int64($0) }
+            let alone = Set(answers.filter { lists.range(of: Int($0)).isEmpty })
+            if alone.count == Set(answers).count {
+                newMinibatches += 1
+                #expect(!minibatch.layout.hard.isEmpty && minibatch.layout.hard.allSatisfy { lists.range(of: Int($0)).isEmpty })
+            } else {
+                let roots = minibatch.input.graph
+                let items = alone.map { ItemID(row: roots.inputItems[Int(roots.selfInputRows[Int($0)])]) }
+                #expect(items.allSatisfy { graph.degree(of: $0) == 0 })
+                for pair in minibatch.pairs where share > 0 { #expect(graph.degree(of: pair.positive) > graph.labelCollections(of: pair).count) }
+            }
+            #expect(asking.contains { !lists.range(of: Int($0)).isEmpty })
+        }
+        #expect(newMinibatches == Int(Float(source.stepsPerEpoch) * share))
+    }
+
+    @Test func haveEachPairOnceWhereNoneIsAboutNewItems() throws {
+        let source = try Self.trainer(threads: 2, newItemShare: 0).makeSource()
+        let pairs = try (0..<source.stepsPerEpoch).flatMap { try source.minibatch(step: $0).pairs }
+        #expect(pairs.count == source.pairsPerEpoch && Set(pairs).count > pairs.count / 2)
+        let graph = TinyGraphs.random(items: 300, collections: 60, edgesPerItem: 3, seed: 2)
+        var configuration = TrainingConfiguration()
+        configuration.seed = 4
+        let expected = try PositivePairSource(graph: graph, configuration: configuration.pairs).pairs(epoch: 0, seed: 4)
+        #expect(pairs == expected)
+    }
+
+    @Test func trainNewItemsWhereNoPositiveKeepsAnEdge() throws {
+        // Each item is in one collection: whose edge is hidden, that item is a new one.
+        let graph = TinyGraphs.graph(items: 300, collections: 60, edges: (0..<300).map { ($0, $0 / 5) })
+        let source = try Self.trainer(threads: 1, graph: graph).makeSource()
+        for step in 0..<source.stepsPerEpoch { #expect(try !source.minibatch(step: step).pairs.isEmpty) }
     }
 
     @Test func computeEachItemOncePerLayer() throws {

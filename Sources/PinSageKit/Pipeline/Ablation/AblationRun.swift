@@ -31,26 +31,26 @@ public struct AblationRun {
         let split = try DatasetSplit(
             dataset.graph,
             configuration: .init(rule: rule, validation: test == nil ? 1 : 0, minimumMembers: 5, seed: plan.splitSeed))
-        let (held, asked) = test == nil ? (split.validation, split.test) : (split.test, DatasetSplit.HeldOut())
-        func task(_ pairs: [DatasetSplit.Pair], most: Int) throws -> EvaluationTask {
-            guard !pairs.isEmpty else {
-                throw DataError("expected collections of 5 or more members to hold answers out of, found none", file: dataset.path)
-            }
-            let queries = pairs.map { pair in
-                EvaluationQuery(
-                    items: [pair.query], positives: [pair.positive], excluded: Set(split.train.items(of: pair.collection) + [pair.query]).sorted())
-            }
-            return EvaluationTask(kind: .pairs, itemCount: dataset.graph.itemCount, queries: queries).sample(of: most)
+        let (held, asked) = test == nil ? (split.validation.pairs, split.test.pairs) : (split.test.pairs, [])
+        guard !held.isEmpty, test != nil || !asked.isEmpty else {
+            throw DataError("expected collections of 5 or more members to hold answers out of, found none", file: dataset.path)
         }
-        validation = try task(held.pairs, most: plan.mostValidationQueries)
-        self.test = try test.map { $0.sample(of: plan.mostTestQueries) } ?? task(asked.pairs, most: plan.mostTestQueries)
+        var train = dataset.graph
+        if let test {
+            self.test = test.sample(of: plan.mostTestQueries)
+        } else {
+            let questions = try HeldOutQuestions(asked, of: train, most: plan.mostTestQueries)
+            (train, self.test) = (questions.graph, questions.task())
+        }
+        let questions = try HeldOutQuestions(held, of: train, most: plan.mostValidationQueries)
+        (train, validation) = (questions.graph, questions.task())
         self.plan = plan
         self.base = base
         self.catalog = catalog
         self.kernels = kernels
         self.output = output
-        self.dataset = Dataset(graph: split.train, items: dataset.items, collections: dataset.collections, features: dataset.features)
-        dataFingerprint = "\(dataset.graph.fingerprint) \(split.train.fingerprint)"
+        self.dataset = Dataset(graph: train, items: dataset.items, collections: dataset.collections, features: dataset.features)
+        dataFingerprint = "\(dataset.graph.fingerprint) \(train.fingerprint)"
     }
 
     /// What a run reports and what may stop it.

@@ -14,7 +14,7 @@ extension NeighborhoodFile {
         /// - Complexity: O(edges of all items that `Graph.items(reachedBy:hops:)` finds)
         public init(_ file: NeighborhoodFile, of dataset: Dataset, sampler: NeighborhoodSampler) throws {
             let settings = NeighborhoodFile.settings(sampler)
-            for name in settings.keys.sorted() + ["collection_types"] where file.metadata[name] != settings[name] {
+            for name in Set(settings.keys).union(["collection_types", "size_exponent"]).sorted() where file.metadata[name] != settings[name] {
                 let (expected, found) = (settings[name]?.serialized() ?? "none", file.metadata[name]?.serialized() ?? "none")
                 throw DataError("expected neighborhoods with \(name) \(expected), found \(found)")
             }

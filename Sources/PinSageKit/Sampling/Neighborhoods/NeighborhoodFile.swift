@@ -175,14 +175,17 @@ public struct NeighborhoodFile: Sendable {
     /// What neighborhoods depend on beside the graph.
     static func settings(_ sampler: NeighborhoodSampler) -> [String: JSONValue] {
         let walks = sampler.configuration
-        let types = walks.collectionTypes.map { ["collection_types": JSONValue.object($0.mapValues { JSONValue($0) })] } ?? [:]
+        // Absent as in files of versions that did not have them.
+        var preferences: [String: JSONValue] = [:]
+        if let types = walks.collectionTypes { preferences["collection_types"] = JSONValue.object(types.mapValues { JSONValue($0) }) }
+        if walks.sizeExponent != 0 { preferences["size_exponent"] = JSONValue(walks.sizeExponent) }
         let settings: [String: JSONValue] = [
             "neighbors": JSONValue(walks.neighbors), "walks": JSONValue(walks.walks),
             "walk_length": JSONValue(walks.walkLength), "restart": JSONValue(walks.restart), "weighted": JSONValue(walks.weighted),
             "not_before": walks.notBefore.map { .integer($0) } ?? .null, "before": walks.before.map { .integer($0) } ?? .null,
             "seed": JSONValue(String(sampler.seed)),
         ]
-        return settings.merging(types) { $1 }
+        return settings.merging(preferences) { $1 }
     }
 
     /// The shape that all of these arrays have, or nil.

@@ -51,13 +51,13 @@ extension NeighborhoodSampler {
 
     /// Runs the walks of an item that has edges at these positions.
     private func run(_ item: ItemID, positions: [UInt64], others: some StepRule, engine: WalkEngine, on graph: WalkGraph) {
-        guard let typed = walks.typed else {
+        guard let preferring = walks.preferring else {
             unsafe engine.run([item], on: graph, rule: NewItemRule(item: item.row, positions: positions, others: others))
             return
         }
-        unsafe typed.items.records.withUnsafeBufferPointer { records in
+        unsafe preferring.items.records.withUnsafeBufferPointer { records in
             guard let records = records.baseAddress else { return }
-            let rule = unsafe TypedRule(items: records, others: others)
+            let rule = unsafe PreferringRule(items: records, others: others)
             // Every collection counts once: the weights at these positions belong to other items.
             let choice = walks.edgeChoice(among: positions, isWeighted: false)
             unsafe engine.run([item], on: graph, rule: ChosenRule(item: item.row, choice: choice, others: rule))

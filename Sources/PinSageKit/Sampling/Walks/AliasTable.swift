@@ -83,11 +83,19 @@ struct AliasTable: Sendable {
     private static var draws: Int { 64 }
 
     @inline(__always) func edge(from item: UInt32, in graph: borrowing WalkGraph, word: UInt64) -> (position: UInt64, rest: UInt64) {
-        var (position, rest) = unsafe weighted.edge(from: item, in: graph, word: word)
+        unsafe Self.edge(weighted.items, from: item, in: graph, word: word, avoiding: hidden)
+    }
+
+    /// - Parameter records: of the edges of items.
+    @inline(__always) static func edge(
+        _ records: UnsafePointer<UInt64>, from item: UInt32, in graph: borrowing WalkGraph, word: UInt64, avoiding hidden: HiddenRule
+    ) -> (position: UInt64, rest: UInt64) {
+        let row = unsafe graph.items.row(item)
+        var (position, rest) = unsafe WeightedRule.edge(records, row, word)
         guard item == hidden.item else { return (position, rest) }
-        for _ in 0..<Self.draws {
+        for _ in 0..<draws {
             if !hidden.edges.contains(where: { $0.inItem == position }) { return (position, rest) }
-            (position, rest) = unsafe weighted.edge(from: item, in: graph, word: CounterRandom.mixed(rest &+ CounterRandom.golden))
+            (position, rest) = unsafe WeightedRule.edge(records, row, CounterRandom.mixed(rest &+ CounterRandom.golden))
         }
         return (deadEnd, rest)
     }

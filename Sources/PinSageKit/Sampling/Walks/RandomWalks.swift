@@ -15,11 +15,11 @@ public struct RandomWalks: Sendable {
     let walked: Graph
     /// Tables of both directions for weighted steps.
     let tables: (items: AliasTable, collections: AliasTable)?
-    /// The shares of types of collections, and the table of steps from items by which they are kept.
-    let typed: (shares: TypeShares, items: AliasTable)?
+    /// Which collections are preferred, and the table of steps from items that does.
+    let preferring: (preference: CollectionPreference, items: AliasTable)?
 
     /// - Complexity: O(1) for uniform steps on the whole graph; O(edges) time and memory for weights (8 bytes an edge and direction) or a
-    ///   time window (4); 8 bytes an edge for types of collections.
+    ///   time window (4); 8 bytes an edge for types and sizes of collections.
     /// - Throws: ``SamplingError/invalidConfiguration(_:)``, also where the graph does not have the types.
     public init(graph: Graph, configuration: WalkConfiguration, seed: UInt64) throws(SamplingError) {
         try configuration.validate()
@@ -27,13 +27,12 @@ public struct RandomWalks: Sendable {
         self.configuration = configuration
         self.seed = seed
         let windowed = graph.edges(notBefore: configuration.notBefore, before: configuration.before)
-        if let named = configuration.collectionTypes {
-            let shares = try TypeShares(named, of: graph)
-            walked = shares.entered(in: windowed)
-            typed = (shares, shares.table(of: walked.items, isWeighted: configuration.weighted))
+        if let preference = try CollectionPreference(configuration, of: windowed) {
+            walked = preference.entered(in: windowed)
+            preferring = (preference, preference.table(of: walked.items, isWeighted: configuration.weighted))
         } else {
             walked = windowed
-            typed = nil
+            preferring = nil
         }
         if configuration.weighted, let itemWeights = walked.items.weights, let collectionWeights = walked.collections.weights {
             tables = (AliasTable(walked.items, weights: itemWeights), AliasTable(walked.collections, weights: collectionWeights))
@@ -107,18 +106,23 @@ public struct RandomWalks: Sendable {
         }
     }
 
-    /// Runs the walks by `rule`, or by the shares of types at items and by `rule` at collections.
+    /// Runs the walks by `rule`, or by the preferences at items and by `rule` at collections.
     private func run(
         _ seeds: ArraySlice<ItemID>, hidden: HiddenEdges?, rule: some StepRule, engine: WalkEngine, on graph: WalkGraph,
         into visits: UnsafeMutablePointer<UInt32>
     ) {
-        guard let typed else {
+        guard let preferring else {
             unsafe engine.run(seeds, on: graph, rule: rule, into: visits)
             return
         }
-        unsafe typed.items.records.withUnsafeBufferPointer { records in
+        unsafe preferring.items.records.withUnsafeBufferPointer { records in
             guard let records = records.baseAddress else { return }
-            let rule = unsafe TypedRule(items: records, others: rule)
+            if let hidden, !preferring.preference.needsChoice(degree: walked.items.degree(of: Int(hidden.item.row))) {
+                let rule = unsafe PreferringHiddenRule(items: records, hidden: HiddenRule(hidden, in: graph), others: rule)
+                unsafe engine.run(seeds, on: graph, rule: rule, into: visits)
+                return
+            }
+            let rule = unsafe PreferringRule(items: records, others: rule)
             if let hidden {
                 unsafe engine.run(
                     seeds, on: graph, rule: ChosenRule(item: hidden.item.row, choice: choice(without: hidden), others: rule), into: visits)
@@ -128,7 +132,7 @@ public struct RandomWalks: Sendable {
         }
     }
 
-    /// What an item with hidden edges chooses from: the others, whose types then share what there is, as if these edges were not in the graph.
+    /// What an item with hidden edges chooses from: the others, among which preferences then hold, as if these edges were not in the graph.
     ///
     /// - Complexity: O(degree), once for each seed that has hidden edges
     private func choice(without hidden: HiddenEdges) -> EdgeChoice {
@@ -138,8 +142,8 @@ public struct RandomWalks: Sendable {
         return edgeChoice(among: positions.map { UInt64($0) }, isWeighted: configuration.weighted)
     }
 
-    /// A choice among edges that stand for all edges of one item, by the shares of their types. Only where there are shares.
+    /// A choice among edges that stand for all edges of one item, by the preferences. Only where there are some.
     func edgeChoice(among positions: [UInt64], isWeighted: Bool) -> EdgeChoice {
-        typed?.shares.choice(among: positions, of: walked.items, isWeighted: isWeighted) ?? EdgeChoice(positions: [], weights: [])
+        preferring?.preference.choice(among: positions, of: walked.items, isWeighted: isWeighted) ?? EdgeChoice(positions: [], weights: [])
     }
 }

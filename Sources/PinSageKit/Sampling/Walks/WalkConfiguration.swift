@@ -20,10 +20,13 @@ public struct WalkConfiguration: Codable, Sendable, Equatable {
     /// The share that each type of collections has in the steps from items, relative to the others; types that are not named have none. `nil`: all
     /// collections of an item are equally likely, whatever their types. See ``Graph/collectionTypes``.
     public var collectionTypes: [String: Double]?
+    /// Steps from items prefer small collections: one of n members is entered in proportion to n^-sizeExponent. Few items of a large collection belong
+    /// together. 0: all collections of an item are equally likely; 1: all fellow members are. Negative ones prefer large collections.
+    public var sizeExponent: Double
 
     public init(
         walks: Int = 100, walkLength: Int = 2, restart: Double = 0.5, neighbors: Int = 50, weighted: Bool = false,
-        notBefore: Int64? = nil, before: Int64? = nil, collectionTypes: [String: Double]? = nil
+        notBefore: Int64? = nil, before: Int64? = nil, collectionTypes: [String: Double]? = nil, sizeExponent: Double = 0
     ) {
         self.walks = walks
         self.walkLength = walkLength
@@ -33,6 +36,7 @@ public struct WalkConfiguration: Codable, Sendable, Equatable {
         self.notBefore = notBefore
         self.before = before
         self.collectionTypes = collectionTypes
+        self.sizeExponent = sizeExponent
     }
 
     /// Reads a configuration in which any field may be missing: it then has its default, so that files of older versions stay readable.
@@ -47,6 +51,7 @@ public struct WalkConfiguration: Codable, Sendable, Equatable {
         notBefore = try values.decodeIfPresent(Int64.self, forKey: .notBefore)
         before = try values.decodeIfPresent(Int64.self, forKey: .before)
         collectionTypes = try values.decodeIfPresent([String: Double].self, forKey: .collectionTypes)
+        sizeExponent = try values.decodeIfPresent(Double.self, forKey: .sizeExponent) ?? standard.sizeExponent
     }
 
     /// The most visits that one seed's walks can make.
@@ -74,6 +79,8 @@ public struct WalkConfiguration: Codable, Sendable, Equatable {
             }
             try require(collectionTypes.values.contains { $0 > 0 }, "collectionTypes gives no type a share")
         }
+        // Beyond that the differences of two sizes are all or nothing.
+        try require(sizeExponent >= -4 && sizeExponent <= 4, "sizeExponent must be in -4...4, not \(sizeExponent)")
         if let notBefore, let before {
             try require(notBefore < before, "the time window is empty: notBefore \(notBefore) is not less than before \(before)")
         }

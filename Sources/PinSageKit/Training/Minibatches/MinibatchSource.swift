@@ -24,7 +24,7 @@ final class MinibatchSource: @unchecked Sendable {
     private var firstEntry: [Int32]
     /// Input matrices of minibatches that were used: fresh ones of tens of megabytes cost page faults and zeroing in every step.
     private let used = Mutex<[Matrix]>([])
-    private var epochPairs: (epoch: Int, pairs: [PositivePair])?
+    private var epochPairs: (epoch: Int, all: [PositivePair], known: [PositivePair])?
 
     /// Minibatches per epoch; the last one of an epoch may be smaller.
     let stepsPerEpoch: Int
@@ -55,16 +55,11 @@ final class MinibatchSource: @unchecked Sendable {
     }
 
     /// What a random number is for; each purpose draws from a stream of its own.
-    private enum Purpose: Int { case negative, hiding, newItem, negativeEdge, negativeMember, negativeHiding, negativeNewItem, queryMember }
+    private enum Purpose: Int { case negative, negativeEdge, negativeMember, queryMember }
 
     /// 64 random bits for draw `index` of a step.
     private func word(_ purpose: Purpose, step: Int, index: Int) -> UInt64 {
         random.word(item: UInt64(step), walk: purpose.rawValue, step: index)
-    }
-
-    /// A uniform number in 0 ..< 1.
-    private func uniform(_ purpose: Purpose, step: Int, index: Int) -> Float {
-        Float(word(purpose, step: step, index: index) >> 40) * 0x1p-24
     }
 
     /// This rank's share of the minibatch of a step, counted from 0 over all epochs.
@@ -72,7 +67,11 @@ final class MinibatchSource: @unchecked Sendable {
         let clock = ContinuousClock()
         let start = clock.now
         let epoch = step / stepsPerEpoch
-        let allPairs = self.pairs(ofEpoch: epoch, batch: step % stepsPerEpoch)
+        // A minibatch is about new items or about known ones, its negatives too: were only positives new, or did only they miss edges, that alone would
+        // tell them from negatives.
+        let batch = step % stepsPerEpoch
+        let newItems = newItemBatches(before: batch + 1) > newItemBatches(before: batch)
+        let allPairs = self.pairs(ofStep: step, newItems: newItems)
         // Draws go by the place in the whole minibatch, so that they are the same on any number of ranks.
         let share = group.share(of: allPairs.count)
         let pairs = Array(allPairs[share])
@@ -87,13 +86,12 @@ final class MinibatchSource: @unchecked Sendable {
             return row
         }
         for (index, pair) in zip(share, pairs) {
-            let hiding = hiding(pair.positive, hiddenCollections(of: pair, hidesAll: uniform(.hiding, step: step, index: index)))
-            let isNew = uniform(.newItem, step: step, index: index) < configuration.newItemShare
+            let hiding = hiding(of: pair)
             let members = queryMembers(of: pair, index: index, step: step)
             // Drawn once for all pairs that ask with it, a member of many has no edge of one pair's positive to hide.
             let asks = members.isEmpty ? [Root(item: pair.query, hiding: hiding)] : members.map { Root(item: $0) }
             layout.queries.append(asks.lazy.map { (Int32(row(of: $0)), 1 / Float(asks.count)) })
-            layout.positives.append(row(of: Root(item: pair.positive, hiding: isNew ? .everything : hiding)))
+            layout.positives.append(row(of: Root(item: pair.positive, hiding: newItems ? .everything : hiding)))
         }
         let negatives = (0..<configuration.negatives).map { index in
             sharedNegatives.item(of: word(.negative, step: step, index: index))
@@ -101,15 +99,15 @@ final class MinibatchSource: @unchecked Sendable {
         layout.logExpectedCounts = sharedNegatives.logExpectedCounts(of: negatives)
         // Every pair of every rank meets all negatives, each of which one rank embeds.
         layout.ownNegatives = group.share(of: negatives.count)
-        layout.negatives = layout.ownNegatives.map { row(of: negativeRoot(negatives[$0], index: $0, step: step)) }
+        layout.negatives = layout.ownNegatives.map { row(of: root(ofNegative: negatives[$0], index: $0, step: step, newItems: newItems)) }
         let hardPerPair = curriculum.hardNegatives(inEpoch: epoch)
         if let hardNegatives, hardPerPair > 0 {
             let drawn = try hardNegatives.hardNegatives(
                 of: pairs, count: hardPerPair, step: step, firstPair: share.lowerBound, threads: kernels.threads)
             for (index, (pair, items)) in zip(share, zip(pairs, drawn)) {
                 for (draw, item) in items.enumerated() where !isPositive(item, of: pair) {
-                    let root = negativeRoot(item, index: configuration.negatives + index * hardPerPair + draw, step: step)
-                    layout.hard.append(Int32(row(of: root)))
+                    let index = configuration.negatives + index * hardPerPair + draw
+                    layout.hard.append(Int32(row(of: root(ofNegative: item, index: index, step: step, newItems: newItems))))
                 }
                 layout.hardOffsets.append(Int64(layout.hard.count))
             }
@@ -169,11 +167,31 @@ final class MinibatchSource: @unchecked Sendable {
         return matrix
     }
 
-    private func pairs(ofEpoch epoch: Int, batch: Int) -> [PositivePair] {
-        if epochPairs?.epoch != epoch { epochPairs = (epoch, pairSource.pairs(epoch: epoch, seed: configuration.seed)) }
-        let all = epochPairs?.pairs ?? []
-        let start = batch * configuration.batchSize
-        return Array(all[start..<min(start + configuration.batchSize, all.count)])
+    /// The pairs of a step: of all pairs where their positives are new items, else of those whose positives keep an edge when the label's are
+    /// hidden. Each kind goes round its pairs, from where the epoch's last minibatch of that kind ended.
+    private func pairs(ofStep step: Int, newItems: Bool) -> [PositivePair] {
+        let epoch = step / stepsPerEpoch, batch = step % stepsPerEpoch
+        if epochPairs?.epoch != epoch {
+            let all = pairSource.pairs(epoch: epoch, seed: configuration.seed)
+            let known = configuration.newItemShare > 0 ? all.filter(keepsAnEdge) : all
+            epochPairs = (epoch, all, known.isEmpty ? all : known)
+        }
+        guard let epochPairs else { return [] }
+        let pairs = newItems ? epochPairs.all : epochPairs.known
+        let ofNewItems = newItemBatches(before: batch)
+        let start = (newItems ? ofNewItems : batch - ofNewItems) * configuration.batchSize
+        let count = min(configuration.batchSize, pairSource.count - batch * configuration.batchSize, pairs.count)
+        return (start..<start + count).map { pairs[$0 % pairs.count] }
+    }
+
+    /// How many of an epoch's first minibatches have new items for positives: the share of them, evenly spread.
+    private func newItemBatches(before batch: Int) -> Int { Int(Double(batch) * Double(configuration.newItemShare)) }
+
+    private func keepsAnEdge(_ pair: PositivePair) -> Bool {
+        guard configuration.hidesPositiveEdges else { return true }
+        let degree = graph.degree(of: pair.positive)
+        // What both share is not more than what one has.
+        return degree > 1 && (degree > graph.degree(of: pair.query) || degree > graph.labelCollections(of: pair).count)
     }
 
     /// The members of the pair's collection that ask together, the positive never among them; empty where the query asks alone.
@@ -189,36 +207,24 @@ final class MinibatchSource: @unchecked Sendable {
         return [pair.query] + members[..<(most - 1)]
     }
 
-    /// The collections whose edge to the positive is hidden for a pair: its own, or for a share of the pairs all that query and positive
-    /// share, so that what was derived from the label's edge (a list that contains the section) goes too.
-    ///
-    /// - Parameter hidesAll: a uniform number that decides which.
-    private func hiddenCollections(of pair: PositivePair, hidesAll: Float) -> [CollectionID] {
-        guard configuration.hidesPositiveEdges else { return [] }
-        if hidesAll < configuration.hidesAllSharedEdges { return graph.sharedCollections(of: pair.query, and: pair.positive) }
-        return [pair.collection]
+    /// What the embeddings of a pair's query and positive must not know.
+    private func hiding(of pair: PositivePair) -> Root.Hiding {
+        configuration.hidesPositiveEdges ? .edges(item: pair.positive, collections: graph.labelCollections(of: pair)) : .nothing
     }
 
-    private func hiding(_ item: ItemID, _ collections: [CollectionID]) -> Root.Hiding {
-        collections.isEmpty ? .nothing : .edges(item: item, collections: collections)
-    }
-
-    /// A negative as it is embedded: with edges hidden, or as a new item, as if it were the positive of a pair drawn for it. Positives miss
-    /// edges; if negatives had all of theirs, what is missing would tell them apart, and the model would learn that instead of relatedness.
-    private func negativeRoot(_ item: ItemID, index: Int, step: Int) -> Root {
-        guard configuration.hidesNegativeEdges else { return Root(item: item) }
-        if uniform(.negativeNewItem, step: step, index: index) < configuration.newItemShare { return Root(item: item, hiding: .everything) }
+    /// A negative as it is embedded: as a new item, with all of its edges, or as if it were the positive of a pair drawn for it.
+    private func root(ofNegative item: ItemID, index: Int, step: Int, newItems: Bool) -> Root {
+        if newItems { return Root(item: item, hiding: .everything) }
+        guard configuration.hidesNegativeEdges ?? (idWidth > 0) else { return Root(item: item) }
         let collections = graph.collections(of: item).filter { producesPairs[Int($0.row)] }
-        guard configuration.hidesPositiveEdges, !collections.isEmpty else { return Root(item: item) }
+        guard !collections.isEmpty else { return Root(item: item) }
         func drawn(_ purpose: Purpose, from count: Int) -> Int {
             Int(CounterRandom.draw(below: UInt64(count), from: word(purpose, step: step, index: index)).value)
         }
         let collection = collections[drawn(.negativeEdge, from: collections.count)]
         let members = graph.items(of: collection)
-        let pair = PositivePair(query: members[drawn(.negativeMember, from: members.count)], positive: item, collection: collection)
-        let hidden =
-            pair.query == item ? [collection] : hiddenCollections(of: pair, hidesAll: uniform(.negativeHiding, step: step, index: index))
-        return Root(item: item, hiding: hiding(item, hidden))
+        let query = members[drawn(.negativeMember, from: members.count)]
+        return Root(item: item, hiding: hiding(of: PositivePair(query: query, positive: item, collection: collection)))
     }
 
     private func isPositive(_ item: ItemID, of pair: PositivePair) -> Bool {

@@ -88,7 +88,9 @@ struct CollectionTypeTests {
         }
     }
 
-    @Test("small collections are preferred (chi-square, false alarm 1e-6), with and without types, hidden edges aside", arguments: [0.5, 1, -1], [false, true])
+    @Test(
+        "small collections are preferred (chi-square, false alarm 1e-6), with and without types, hidden edges aside", arguments: [0.5, 1, -1],
+        [false, true])
     func sizes(exponent: Double, hides: Bool) throws {
         let walks = 200_000
         for (seed, isWeighted, isTyped) in [(0, false, false), (1, true, false), (2, false, true), (3, true, true)] {

@@ -2,8 +2,9 @@
 ///
 /// The law of a walk: it starts at the seed item and takes ``WalkConfiguration/walkLength`` hops, each to a uniformly chosen collection of the
 /// item and on to a uniformly chosen item of the collection (or in proportion to the edges' weights, or preferring types and sizes of
-/// collections). After each hop it returns to the seed with probability ``WalkConfiguration/restart``; it does not end. Every item reached is a visit, but for the seed itself, which is never its own
-/// neighbor. The T items with the most visits are kept, ties to the lower row, and their counts divided by their sum.
+/// collections). After each hop it returns to the seed with probability ``WalkConfiguration/restart``; it does not end. Every item reached is a
+/// visit, but for the seed itself, which is never its own neighbor. The T items with the most visits are kept, ties to the lower row, and their
+/// counts divided by their sum.
 /// An item without edges has an empty neighborhood. A dead end, which only hidden edges or a time window can make, returns to the seed.
 ///
 /// Source: Ying et al. 2018, section 3.1. Every choice is a function of (seed, round, item, walk, step) (see ``CounterRandom``), so results

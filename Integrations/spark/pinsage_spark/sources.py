@@ -122,6 +122,10 @@ def draw_neighborhoods(batches: Batches, shards: int, dataset: str, model: Model
     settings += ["--weighted"] if walks.get("weighted") else []
     settings += ["--since", walks["notBefore"]] if walks.get("notBefore") is not None else []
     settings += ["--before", walks["before"]] if walks.get("before") is not None else []
+    # One word each: a negative number must not look like an option.
+    settings += [f"--size-exponent={walks['sizeExponent']!r}"] if walks.get("sizeExponent") else []
+    shares = walks.get("collectionTypes")
+    settings += ["--collection-types=" + ",".join(f"{name}={share!r}" for name, share in shares.items())] if shares else []
     for index in _numbers(batches):
         with tempfile.TemporaryDirectory(prefix="pinsage-") as folder:
             output = f"{folder}/neighborhoods"

@@ -184,6 +184,8 @@ class ClusterTests(unittest.TestCase):
                 str(walks["walkLength"]),
                 "--restart",
                 str(walks["restart"]),
+                "--size-exponent",
+                str(walks["sizeExponent"]),
                 "--seed",
                 str(config["seed"]),
                 "--quiet",

@@ -134,13 +134,13 @@ extension Graph {
 
     /// Merges two ascending lists of collections; `body` returns whether to go on.
     private func forEachSharedCollection(_ first: ItemID, _ second: ItemID, _ body: (CollectionID) -> Bool) {
-        var left = items.range(of: Int(first.row)), right = items.range(of: Int(second.row))
-        if left.count > right.count { swap(&left, &right) }
+        let (few, many) = degree(of: first) <= degree(of: second) ? (first, second) : (second, first)
+        let left = items.range(of: Int(few.row)), right = items.range(of: Int(many.row))
+        // Looking a few up in many is less than going through all of these.
         if left.count * 32 < right.count {
-            let other = first.row == second.row || items.degree(of: Int(first.row)) > items.degree(of: Int(second.row)) ? first : second
             for position in left {
                 let collection = CollectionID(row: items.targets[position])
-                if contains(other, in: collection), !body(collection) { return }
+                if contains(many, in: collection), !body(collection) { return }
             }
             return
         }

@@ -67,6 +67,18 @@ struct CollectionTypeTests {
         #expect(statistic < limit, "chi-square with \(Int(freedom)) degrees of freedom: \(statistic)")
     }
 
+    /// Draws an item's neighborhood with some of its edges hidden and compares it with the law of the graph that is left, in which collections
+    /// count with the sizes that they had.
+    private func expect(_ sampler: NeighborhoodSampler, hiding hidden: [CollectionID], from item: Int, shares: [String: Double]) throws {
+        let graph = sampler.graph, configuration = sampler.configuration
+        let left = try graph.removing(hidden.map { DatasetSplit.Edge(item: ItemID(item), collection: $0) })
+        let sizes = (0..<graph.collectionCount).map { graph.collections.degree(of: $0) }
+        let hides = hidden.isEmpty ? nil : HiddenEdges(item: ItemID(item), collections: hidden)
+        let list = try sampler.neighborhoods(of: [ItemID(item)], hiding: [hides], threads: 2)[0]
+        let law = law(left, from: item, shares: shares, exponent: configuration.sizeExponent, sizes: sizes)
+        expect(list.map { ($0.item, $0.weight) }, follows: law, from: item, walks: configuration.walks)
+    }
+
     @Test("steps follow the shares (chi-square, false alarm 1e-6), hidden edges aside", arguments: [false, true], [false, true])
     func law(isWeighted: Bool, hides: Bool) throws {
         let walks = 200_000
@@ -78,12 +90,7 @@ struct CollectionTypeTests {
             for item in [0, 7] {
                 // The first collections of the item: often all that it has of a type.
                 let hidden = Array(graph.collections(of: ItemID(item)).prefix(hides ? 2 : 0))
-                let left = try graph.removing(hidden.map { DatasetSplit.Edge(item: ItemID(item), collection: $0) })
-                let list = try sampler.neighborhoods(
-                    of: [ItemID(item)], hiding: [hides ? HiddenEdges(item: ItemID(item), collections: hidden) : nil], threads: 2)[0]
-                expect(
-                    list.map { ($0.item, $0.weight) }, follows: law(left, from: item, shares: Self.shares.filter { $0.value > 0 }), from: item,
-                    walks: walks)
+                try expect(sampler, hiding: hidden, from: item, shares: Self.shares.filter { $0.value > 0 })
             }
         }
     }
@@ -103,15 +110,9 @@ struct CollectionTypeTests {
                 configuration: WalkConfiguration(
                     walks: walks, walkLength: 1, restart: 0, weighted: isWeighted, collectionTypes: isTyped ? Self.shares : nil,
                     sizeExponent: exponent), seed: UInt64(seed))
-            let sizes = (0..<9).map { graph.collections.degree(of: $0) }
             for item in [0, 7] {
                 let hidden = Array(graph.collections(of: ItemID(item)).prefix(hides ? 2 : 0))
-                let left = try graph.removing(hidden.map { DatasetSplit.Edge(item: ItemID(item), collection: $0) })
-                let list = try sampler.neighborhoods(
-                    of: [ItemID(item)], hiding: [hides ? HiddenEdges(item: ItemID(item), collections: hidden) : nil], threads: 2)[0]
-                expect(
-                    list.map { ($0.item, $0.weight) }, follows: law(left, from: item, shares: shares, exponent: exponent, sizes: sizes), from: item,
-                    walks: walks)
+                try expect(sampler, hiding: hidden, from: item, shares: shares)
             }
         }
     }
@@ -126,13 +127,9 @@ struct CollectionTypeTests {
         }
         let graph = TinyGraphs.graph(items: 31, collections: 100, edges: edges).typed(try CollectionTypes((0..<100).map { _ in "all" }))
         let hidden = stride(from: 0, to: 100, by: 5).map { CollectionID($0) }
-        let left = try graph.removing(hidden.map { DatasetSplit.Edge(item: ItemID(0), collection: $0) })
-        let walks = 200_000
         let sampler = try NeighborhoodSampler(
-            graph: graph, configuration: WalkConfiguration(walks: walks, walkLength: 1, restart: 0, sizeExponent: 1), seed: 4)
-        let list = try sampler.neighborhoods(of: [ItemID(0)], hiding: [HiddenEdges(item: ItemID(0), collections: hidden)], threads: 1)[0]
-        let law = law(left, from: 0, shares: ["all": 1], exponent: 1, sizes: (0..<100).map { graph.collections.degree(of: $0) })
-        expect(list.map { ($0.item, $0.weight) }, follows: law, from: 0, walks: walks)
+            graph: graph, configuration: WalkConfiguration(walks: 200_000, walkLength: 1, restart: 0, sizeExponent: 1), seed: 4)
+        try expect(sampler, hiding: hidden, from: 0, shares: ["all": 1])
     }
 
     @Test("a new item's collections are chosen by their types' shares")

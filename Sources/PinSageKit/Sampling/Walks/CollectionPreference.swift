@@ -1,4 +1,4 @@
-import Foundation
+internal import Foundation
 
 /// Steps from items that prefer some of the item's collections: by a share for each type of collections, by their size, or both.
 ///
